@@ -1,0 +1,1 @@
+"""Builds the bundled base (croquis) and the judge: data, training, scorecard. Never imported by studio."""

@@ -1,0 +1,130 @@
+"""Trains croquis's autoencoder: `python -m foundry.autoencoder --minutes 35`.
+
+AutoencoderKL of 16x reduction (12x16 latents of 32 channels: as much information as 24x32 of 8, and a UNet
+four times cheaper on a CPU) with normalised blocks; colour is held by a squared error and a low-resolution term
+(an L1 and gradient loss alone learned shape and lost colour).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from foundry.dataset import Renders
+from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
+
+FOLDER = Path("artefacts/autoencoder")
+LATENT_CHANNELS = 32
+CROP_PX = 128
+BATCH = 2
+
+
+def build() -> AutoencoderKL:
+    """The autoencoder at its final shape, random weights."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        block_out_channels=(16, 32, 64, 96, 128),
+        layers_per_block=1,
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=8,
+        sample_size=256,
+        mid_block_add_attention=False,
+    )
+
+
+def crops(renders: Renders, step: int, held_out: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch of step `step`: pictures (B, 3, 128, 128) in [-1, 1] and figure weights (B, 1, 128, 128)."""
+    rng = np.random.default_rng([step, 5])
+    picked = rng.integers(held_out, len(renders), BATCH)
+    images, weights = [], []
+    for index in picked:
+        shard, row = renders.shards[index // 250], index % 250
+        image, labels = shard["image"][row], shard["labels"][row]
+        top, left = int(rng.integers(0, image.shape[0] - CROP_PX + 1)), int(rng.integers(16, image.shape[1] - CROP_PX - 15))
+        window = (slice(top, top + CROP_PX), slice(left, left + CROP_PX))
+        flip = -1 if rng.random() < 0.5 else 1
+        images.append(image[window][:, ::flip])
+        weights.append((labels[window] > 0)[:, ::flip])
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return batch, torch.from_numpy(np.stack(weights))[:, None].float()
+
+
+def losses(model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noise: torch.Generator) -> Losses:
+    """Squared, absolute, edge and low-resolution colour errors, the figure weighing four times its ground."""
+    with autocast(images.device):
+        posterior = model.encode(images).latent_dist
+        sample = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=noise).to(images.device)
+        output = model.decode(sample).sample
+    error = output.float() - images
+    weight = (0.4 + 1.6 * figure) / (0.4 + 1.6 * figure).mean()
+    edges_x, edges_y = error.diff(dim=-1), error.diff(dim=-2)
+    mean, logvar = posterior.mean.float(), posterior.logvar.float()
+    return {
+        "mse": (weight * error.square()).mean() * 4,
+        "l1": (weight * error.abs()).mean() * 0.5,
+        "edge": (edges_x.abs().mean() + edges_y.abs().mean()) * 0.3,
+        "colour": F.avg_pool2d(error, 8).abs().mean() * 0.5,
+        "kl": (mean.square() + logvar.exp() - 1 - logvar).mean() * 2e-5,
+    }
+
+
+@torch.no_grad()
+def reconstruction(model: AutoencoderKL, renders: Renders, count: int) -> dict[str, float]:
+    """PSNR in dB and median CIEDE2000 inside the figure, over the first `count` (held-out) renders."""
+    device = next(model.parameters()).device
+    psnr, delta = [], []
+    for start in range(0, count, 8):
+        index = np.arange(start, min(start + 8, count))
+        truth = renders.batch(index, "image")
+        batch = torch.from_numpy(truth).permute(0, 3, 1, 2).float().to(device) / 127.5 - 1
+        output = model.decode(model.encode(batch).latent_dist.mode()).sample.clamp(-1, 1)
+        pictures = ((output.permute(0, 2, 3, 1).cpu().numpy() + 1) / 2).astype(np.float64)
+        for picture, true, labels in zip(pictures, truth / 255.0, renders.batch(index, "labels"), strict=True):
+            inside = labels > 0
+            psnr.append(-10 * np.log10(((picture[inside] - true[inside]) ** 2).mean()))
+            delta.append(np.median(deltaE_ciede2000(rgb2lab(picture[inside]), rgb2lab(true[inside]))))
+    return {"psnr_db": float(np.mean(psnr)), "delta_e_median": float(np.median(delta)), "pictures": count}
+
+
+@torch.no_grad()
+def latent_scale(model: AutoencoderKL, renders: Renders, count: int = 256) -> float:
+    """1 / standard deviation of the latents, diffusers' `scaling_factor`."""
+    device = next(model.parameters()).device
+    batch = torch.from_numpy(renders.batch(np.arange(250, 250 + count), "image")).permute(0, 3, 1, 2).float() / 127.5 - 1
+    latents = torch.cat([model.encode(part.to(device)).latent_dist.mode() for part in batch.split(16)])
+    return 1 / float(latents.std())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--held-out", type=int, default=250, help="first renders kept for the measurement")
+    arguments = parser.parse_args()
+    device = pick_device()
+    torch.manual_seed(0)
+    model = build().to(device)
+    renders = Renders.open("croquis")
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(renders)} renders, {device}")
+
+    def loss_of_step(step: int) -> Losses:
+        images, figure = crops(renders, step, arguments.held_out)
+        images = images.to(device)
+        return losses(model, images, figure.to(device), torch.Generator().manual_seed(step))
+
+    config = FitConfig(FOLDER, arguments.minutes, learning_rate=2e-3, ema_decay=0.998)
+    fit(model, loss_of_step, config, lambda: reconstruction(model.eval(), renders, 200))
+    model.register_to_config(scaling_factor=latent_scale(model, renders))
+    model.save_pretrained(FOLDER / "vae")
+    (FOLDER / "scorecard.json").write_text(json.dumps(reconstruction(model, renders, 200), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Trains croquis's UNet and its OpenPose ControlNet together: `python -m foundry.denoiser --minutes 60`.
+
+Both start from nothing and share every step, with the control left out for some pictures, so that text alone works
+too; training the ControlNet afterwards on a frozen UNet would cost the hours twice. The text encoder is finished
+before and stays frozen. v-prediction with zero terminal SNR: Lin et al. 2024 (arXiv 2305.08891); the loss is
+weighted by min-SNR with gamma 5: Hang et al. 2023 (arXiv 2303.09556).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
+from foundry.latents import Latents
+from studio.records.attributes import ATTRIBUTE_VALUES, FigureAttributes
+from studio.wording import caption
+
+Array = npt.NDArray[Any]
+FOLDER = Path("artefacts/denoiser")
+TEXT = Path("artefacts/text_encoder")
+BATCH = 16
+NO_TEXT, NO_CONTROL, JAPANESE, MIN_SNR_GAMMA = 0.1, 0.15, 0.2, 5.0
+
+
+def build_unet(latent_channels: int) -> UNet2DConditionModel:
+    """The UNet at its final shape, random weights."""
+    return UNet2DConditionModel(
+        sample_size=(16, 12),
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(128, 160),
+        layers_per_block=1,
+        attention_head_dim=(4, 4),  # diffusers reads this as the number of heads
+        cross_attention_dim=192,
+        norm_num_groups=16,
+    )
+
+
+def build_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
+    """A ControlNet of the UNet's shape; four stride-2 steps bring 192x256 to 12x16."""
+    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64, 96))
+
+
+def build_scheduler() -> DDIMScheduler:
+    """The noise schedule that the weights are trained for and shipped with."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+class Denoiser(nn.Module):
+    """UNet and ControlNet as one trainable module."""
+
+    def __init__(self, latent_channels: int) -> None:
+        super().__init__()
+        self.unet = build_unet(latent_channels)
+        self.controlnet = build_controlnet(self.unet)
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, text: torch.Tensor, control: torch.Tensor, scale: torch.Tensor) -> Any:
+        """v of noisy latents `x` (B, C, h, w); `control` (B, 3, H, W) in [0, 1]; `scale` (B,) 0 or 1."""
+        down, middle = self.controlnet(x, t, text, control, return_dict=False)
+        factor = scale[:, None, None, None]
+        down = [part * factor for part in down]
+        return self.unet(
+            x, t, text, down_block_additional_residuals=down, mid_block_additional_residual=middle * factor
+        ).sample
+
+
+def captions(attributes: Array, rng: np.random.Generator) -> list[str]:
+    """A fresh phrasing for every picture, some in Japanese, some empty (for guidance)."""
+    texts = []
+    for row in attributes:
+        named = {name: values[int(i)] for (name, values), i in zip(ATTRIBUTE_VALUES.items(), row, strict=True)}
+        language = "ja" if rng.random() < JAPANESE else "en"
+        text = caption(FigureAttributes.model_validate(named), phrasing=int(rng.integers(100_000)), language=language)  # type: ignore[arg-type]
+        texts.append("" if rng.random() < NO_TEXT else text)
+    return texts
+
+
+class Step:
+    """Makes the loss of a step: data, noise and captions all follow from the step number."""
+
+    def __init__(self, model: Denoiser, data: Latents, device: torch.device, batch: int = BATCH) -> None:
+        self.model, self.data, self.device, self.batch = model, data, device, batch
+        self.tokenizer = CLIPTokenizer.from_pretrained(TEXT / "tokenizer")
+        self.text_encoder = CLIPTextModel.from_pretrained(TEXT / "text_encoder").to(device).eval()
+        self.alphas = build_scheduler().alphas_cumprod.to(device)
+
+    @torch.no_grad()
+    def encode(self, texts: list[str]) -> torch.Tensor:
+        """(B, L, D) hidden states of captions, padded to the model's length as the stock pipelines do."""
+        tokens = self.tokenizer(
+            texts, padding="max_length", max_length=self.tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        )
+        return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
+
+    def __call__(self, step: int) -> Losses:
+        rng = np.random.default_rng([step, 11])
+        generator = torch.Generator().manual_seed(step)
+        latents, control, attributes = self.data.batch(rng.integers(0, len(self.data), self.batch))
+        x0 = torch.from_numpy(latents).float().to(self.device)
+        noise = torch.randn(x0.shape, generator=generator).to(self.device)
+        # one timestep in each of B equal strata: less variance than B independent draws
+        strata = (torch.arange(self.batch) + torch.rand(self.batch, generator=generator)) / self.batch
+        t = (strata * 1000).long().clamp(max=999).to(self.device)
+        alpha = self.alphas[t][:, None, None, None]
+        x = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
+        target = alpha.sqrt() * noise - (1 - alpha).sqrt() * x0
+        maps = torch.from_numpy(control).permute(0, 3, 1, 2).float().to(self.device) / 255
+        shown = (torch.rand(self.batch, generator=generator) >= NO_CONTROL).float().to(self.device)
+        with autocast(self.device):
+            v = self.model(x, t, self.encode(captions(attributes, rng)), maps, shown)
+        snr = alpha / (1 - alpha).clamp(min=1e-8)
+        weight = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1) + 0.1
+        return {"v": (weight * (v.float() - target).square()).mean()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    arguments = parser.parse_args()
+    device = pick_device()
+    torch.manual_seed(0)
+    data = Latents.open("croquis")
+    model = Denoiser(data.latents[0].shape[1]).to(device)
+    print(f"{sum(p.numel() for p in model.unet.parameters()) / 1e6:.2f} M UNet, "
+          f"{sum(p.numel() for p in model.controlnet.parameters()) / 1e6:.2f} M ControlNet, {len(data)} renders, {device}")
+    fit(model, Step(model, data, device), FitConfig(FOLDER, arguments.minutes, arguments.learning_rate, ema_decay=0.998))
+    model.unet.save_pretrained(FOLDER / "unet")
+    model.controlnet.save_pretrained(FOLDER / "controlnet")
+    build_scheduler().save_pretrained(FOLDER / "scheduler")
+
+
+if __name__ == "__main__":
+    main()

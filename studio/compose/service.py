@@ -1,0 +1,86 @@
+"""The face of the compose stage: poses to choose from, poses of one's own, and control maps in the file store."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import yaml
+from PIL import Image
+from pydantic import ValidationError
+
+from studio.compose.openpose import draw_openpose
+from studio.compose.skeleton import check_on_canvas
+from studio.errors import ConflictError, FaultsError, InputError, StudioError
+from studio.presets import Presets, faults_of, pick, read_mapping
+from studio.records.pose import ControlMap, Framing, Pose
+from studio.store import Store, write_atomic
+
+
+class ComposeService:
+    """Poses and their control maps."""
+
+    def __init__(self, store: Store, presets: Presets) -> None:
+        self._store = store
+        self._presets = presets
+        self._folder = store.settings.home / "poses"
+        # The same reader serves the home folder, whose poses/ has the layout of presets/poses/.
+        self._own = Presets(store.settings.home, store.settings.brand_models)
+
+    def poses(self) -> dict[str, Pose]:
+        """All poses by name: the presets, then those saved here. Raises FaultsError."""
+        return self._presets.poses() | self._own.poses()
+
+    def pose(self, name: str) -> Pose:
+        """The pose of that name. Raises NotFoundError that lists the names there are."""
+        return pick(self.poses(), name, "pose")
+
+    def save_pose(self, pose: Pose, *, overwrite: bool = False) -> Path:
+        """Keep a pose as YAML in the home folder.
+
+        Raises:
+            ConflictError: a preset has this name, or a saved pose has it and `overwrite` is false.
+        """
+        path = self._folder / f"{pose.name}.yaml"
+        if pose.name in self._presets.poses():
+            raise ConflictError(f"'{pose.name}' is a pose preset.", "Save under another name.")
+        if path.exists() and not overwrite:
+            raise ConflictError(f"A pose '{pose.name}' is already saved.", "Choose another name or overwrite it.")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(pose.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        write_atomic(path, text.encode())
+        return path
+
+    def load_pose(self, path: Path) -> Pose:
+        """Read a pose from a YAML or JSON file anywhere.
+
+        Raises:
+            InputError: the file cannot be read as a mapping.
+            FaultsError: it holds no valid pose; names every wrong field.
+        """
+        if not path.is_file():
+            raise InputError(f"There is no file {path}.", "Give the path of a pose file (YAML or JSON).")
+        try:
+            return Pose.model_validate(read_mapping(path))
+        except ValidationError as error:
+            raise FaultsError(f"Pose file {path}", faults_of(path.name, error)) from error
+        except StudioError as error:
+            raise InputError(f"{path} {error.message}", error.next_step) from error
+
+    def control_map(self, pose: Pose | str, framing: Framing) -> tuple[Image.Image, ControlMap]:
+        """Draw a pose and keep the drawing in the file store.
+
+        Returns:
+            The RGB picture of the framing's size, and its record.
+
+        Raises:
+            FaultsError: a joint lies off the canvas.
+            NotFoundError: there is no pose of that name.
+        """
+        chosen = self.pose(pose) if isinstance(pose, str) else pose
+        check_on_canvas(chosen, framing)
+        image = Image.fromarray(draw_openpose(chosen, framing))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        sha256 = self._store.files.put_bytes(buffer.getvalue(), ".png")
+        return image, ControlMap(image_sha256=sha256, framing=framing, pose=chosen)

@@ -1,0 +1,72 @@
+"""What can be known of requests before anything is loaded: every fault of every request, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from studio.errors import Fault, FaultsError, StudioError
+from studio.records.brand_model import BrandModel
+from studio.records.capabilities import Capabilities, Capability
+from studio.records.generation import GenerationRequest
+
+if TYPE_CHECKING:
+    from studio.models import Registry
+    from studio.presets import Presets
+
+ABSENT = Capability(supported=False, reason="It has no pose control.")
+
+
+def check_requests(
+    requests: Sequence[GenerationRequest], presets: Presets, registry: Registry, max_image_pixels: int
+) -> None:
+    """Raises FaultsError that names every request that cannot be drawn, and why."""
+    brand_models = presets.brand_models()
+    capabilities: dict[str, Capabilities | StudioError] = {}
+    for base in {request.base for request in requests}:
+        try:
+            capabilities[base] = registry.capabilities(base)
+        except StudioError as error:
+            capabilities[base] = error
+    faults = [
+        Fault(f"request {index}", what, next_step)
+        for index, request in enumerate(requests)
+        for what, next_step in _faults(request, capabilities[request.base], brand_models, max_image_pixels)
+    ]
+    if not requests:
+        faults.append(Fault("requests", "there are none.", "Choose at least one pose, look and seed."))
+    if faults:
+        raise FaultsError("Pictures that cannot be drawn", faults)
+
+
+def _faults(
+    request: GenerationRequest, capabilities: Capabilities | StudioError, brand_models: Mapping[str, BrandModel],
+    max_image_pixels: int,
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """(what, next step) for everything that is wrong with one request."""
+    framing = request.framing
+    if isinstance(capabilities, StudioError):
+        yield capabilities.message, capabilities.next_step
+        return
+    if not capabilities.text_to_image.supported:
+        yield f"{request.base} cannot draw: {capabilities.text_to_image.reason}", "Choose another base."
+    pose_control = capabilities.controlnet.get("openpose", ABSENT)
+    if request.pose is not None and not pose_control.supported:
+        yield f"{request.base} cannot follow a pose: {pose_control.reason}", "Choose another base, or no pose."
+    if framing.width_px < 64 or framing.height_px < 64:
+        yield f"{framing.width_px}x{framing.height_px} px is too small to draw.", "Choose at least 64x64."
+    if framing.width_px * framing.height_px > max_image_pixels:
+        limit = f"STUDIO_MAX_IMAGE_PIXELS is {max_image_pixels}"
+        yield f"{framing.width_px}x{framing.height_px} px is too large ({limit}).", "Choose a smaller size."
+    if not (isfinite(framing.origin_x_px) and isfinite(framing.origin_y_px) and isfinite(framing.px_per_mm)):
+        yield "its framing holds an infinite number.", "Choose the usual framing."
+    for adapter in request.adapters:
+        card = brand_models.get(adapter.brand_model)
+        if card is None:
+            known = ", ".join(sorted(brand_models)) or "none"
+            yield f"there is no brand model {adapter.brand_model!r}.", f"Known: {known}."
+        elif card.base != request.base:
+            yield f"{card.name} was trained on {card.base}, not on {request.base}.", f"Choose the base {card.base}."
+        elif not capabilities.lora_load.supported:
+            yield f"{request.base} takes no LoRA: {capabilities.lora_load.reason}", "Choose another base."

@@ -1,0 +1,61 @@
+"""The plan: which requests are drawn together. Requests of one batch share everything that cannot differ in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from studio.records.generation import AdapterWeight, GenerationRequest
+
+BATCH_SIZES: Mapping[tuple[str, str], int] = {
+    ("cuda", "fp32"): 8,
+    ("cuda", "bf16"): 8,
+    ("cuda", "fp16"): 8,
+    ("cpu", "fp32"): 2,
+}
+"""(device, dtype) -> pictures at once; 1 for the rest. bf16 on a CPU draws other pictures in a batch than alone (by up
+to 8 levels of 255), and a CPU gains nothing from larger batches, which would only answer a cancel later."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests drawn together; `indices` are their places in what was asked for."""
+
+    indices: tuple[int, ...]
+    requests: tuple[GenerationRequest, ...]
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The batch in two parts, for a device that has no room for the whole."""
+        middle = (len(self.indices) + 1) // 2
+        return (
+            Batch(self.indices[:middle], self.requests[:middle]),
+            Batch(self.indices[middle:], self.requests[middle:]),
+        )
+
+
+def batch_size_for(device: str, dtype: str) -> int:
+    """Pictures at once on a device (`cpu`, `cuda`, `cuda:1`) in a dtype (`fp32`, `bf16`, `fp16`)."""
+    return BATCH_SIZES.get((device.split(":")[0], dtype), 1)
+
+
+def plan(requests: Sequence[GenerationRequest], batch_size: int, skip: Iterable[int] = ()) -> list[Batch]:
+    """Batches in the order in which their first request was asked for; one LoRA stack after the other.
+
+    Args:
+        skip: indices of requests that are drawn already.
+    """
+    drawn = set(skip)
+    stacks: dict[tuple[str, tuple[AdapterWeight, ...]], dict[tuple[int, int, int, bool, bool], list[int]]] = {}
+    for index, request in enumerate(requests):
+        if index not in drawn:
+            stack = stacks.setdefault((request.base, request.adapters), {})
+            stack.setdefault(_shape(request), []).append(index)
+    groups = [indices for stack in stacks.values() for indices in stack.values()]
+    parts = [group[at : at + batch_size] for group in groups for at in range(0, len(group), batch_size)]
+    return [Batch(tuple(part), tuple(requests[i] for i in part)) for part in parts]
+
+
+def _shape(request: GenerationRequest) -> tuple[int, int, int, bool, bool]:
+    """Size, steps, and which networks run at all: with guidance the UNet sees each picture twice."""
+    width, height = request.framing.width_px, request.framing.height_px
+    return width, height, request.num_inference_steps, request.guidance_scale > 1, request.pose is not None

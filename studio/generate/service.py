@@ -1,0 +1,204 @@
+"""GenerateService: the stage's face. Builds matrices, checks requests, draws them, and keeps each picture once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from studio.errors import Fault, FaultsError, StudioError
+from studio.generate.adapters import load_adapter
+from studio.generate.check import check_requests
+from studio.generate.matrix import matrix
+from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
+from studio.generate.png import to_png
+from studio.records.base import new_id, now
+from studio.records.generation import AdapterWeight, GenerationRequest, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from studio.devices import Device
+    from studio.jobs import JobContext
+    from studio.models import ModelCache
+    from studio.presets import Presets
+    from studio.settings import Settings
+    from studio.store import Store
+
+
+class GenerateService:
+    """Requests in, variants out.
+
+    Args:
+        draw_control: draws the control map of a pose: (pose, framing) -> np.uint8 (H, W, 3).
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, presets: Presets, cache: ModelCache, device: Device,
+        draw_control: DrawControl,
+    ) -> None:  # fmt: skip
+        self._store, self._settings, self._presets = store, settings, presets
+        self._cache, self._device, self._draw_control = cache, device, draw_control
+
+    def matrix(
+        self, poses: Sequence[str | None], looks: Sequence[str], seeds: Sequence[int], *, base: str = "croquis",
+        adapters: Sequence[AdapterWeight] = (), **settings: object,
+    ) -> list[GenerationRequest]:  # fmt: skip
+        """Every pose with every look with every seed, all by name; a pose of None is drawn without pose control.
+
+        Raises:
+            FaultsError: names every unknown name, and settings that a request does not take.
+        """
+        known_poses, known_looks = self._presets.poses(), self._presets.looks()
+        brand_models, bases = self._presets.brand_models(), self._presets.bases()
+        asked: list[tuple[str, Sequence[str], Any]] = [
+            ("pose", [name for name in poses if name is not None], known_poses),
+            ("look", looks, known_looks),
+            ("brand model", [adapter.brand_model for adapter in adapters], brand_models),
+            ("base", [base], bases),
+        ]
+        faults = [
+            Fault(kind, f"there is none named {name!r}.", f"Known: {', '.join(sorted(known)) or 'none'}.")
+            for kind, names, known in asked
+            for name in names
+            if name not in known
+        ]
+        if faults:
+            raise FaultsError("The matrix", faults)
+        return matrix(
+            [None if name is None else known_poses[name] for name in poses],
+            [known_looks[name] for name in looks],
+            seeds,
+            card=bases[base],
+            triggers=[brand_models[adapter.brand_model].trigger_token for adapter in adapters],
+            adapters=tuple(adapters),
+            **settings,
+        )
+
+    def check(self, requests: Sequence[GenerationRequest]) -> None:
+        """Everything that can be known before the first step. Raises FaultsError."""
+        check_requests(requests, self._presets, self._cache.registry, self._settings.max_image_pixels)
+
+    def run(
+        self, requests: Sequence[GenerationRequest], context: JobContext | None = None, *,
+        preview: Callable[[Preview], None] | None = None,
+    ) -> list[Variant]:  # fmt: skip
+        """Draw, keep and return the variants, in the order of the requests.
+
+        With a job's context, variant ids follow from (job, index): a job that is started again draws only what is
+        missing, and what it draws twice it stores once.
+
+        Raises:
+            FaultsError, CapabilityError, GateError, ResourceError: nothing, or not all, could be drawn.
+            Cancelled: at the next step after the cancel; variants that were finished are kept.
+        """
+        self.check(requests)
+        batch_id = context.job.id if context is not None else new_id("batch")
+        kept = self._kept(batch_id, requests)
+        progress = _Progress(requests, kept, context)
+        watch = Watch(check=progress.check, stepped=progress.stepped, preview=preview)
+        for drawn in self._engine().run(requests, watch=watch, skip=tuple(kept)):
+            kept[drawn.index] = self._keep(batch_id, requests[drawn.index], drawn, context)
+            progress.finished(drawn.index)
+        return [kept[index] for index in range(len(requests))]
+
+    def payload(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+        """The payload of a job of kind `generate`; checked, so that a bad request is refused before it waits."""
+        self.check(requests)
+        return {"requests": [request.model_dump(mode="json") for request in requests]}
+
+    def handle(self, context: JobContext) -> dict[str, Any]:
+        """Job handler of kind `generate`: `{"requests": [...]}` -> `{"batch_id", "variant_ids"}`."""
+        try:
+            requests = [GenerationRequest.model_validate(request) for request in context.payload["requests"]]
+        except ValidationError as error:
+            faults = [Fault(".".join(map(str, e["loc"])), f"{e['msg']}.") for e in error.errors()]
+            raise FaultsError("The job's requests", faults) from error
+        variants = self.run(requests, context)
+        return {"batch_id": context.job.id, "variant_ids": [variant.id for variant in variants]}
+
+    def _engine(self) -> Any:
+        from studio.generate.engine import Engine
+
+        return Engine(
+            self._cache, device=self._device.device, dtype=self._device.dtype, draw_control=self._draw_control,
+            adapters=lambda name: load_adapter(self._presets, name),
+        )  # fmt: skip
+
+    def _kept(self, batch_id: str, requests: Sequence[GenerationRequest]) -> dict[int, Variant]:
+        """What an earlier try of the same job has finished."""
+        found = {variant.id: variant for variant in self._store.variants.find(batch_id=batch_id)}
+        kept: dict[int, Variant] = {}
+        for index, request in enumerate(requests):
+            variant = found.get(variant_id(batch_id, index))
+            if variant is not None and variant.request == request and self._has_file(variant):
+                kept[index] = variant
+        return kept
+
+    def _has_file(self, variant: Variant) -> bool:
+        try:
+            return self._store.files.path(variant.image_sha256).is_file()
+        except StudioError:
+            return False
+
+    def _keep(self, batch_id: str, request: GenerationRequest, drawn: Drawn, context: JobContext | None) -> Variant:
+        """The file first, then the row: a row always has its file."""
+        sha256 = self._store.files.put_bytes(to_png(drawn.image, request, self._made_with(request, drawn)), ".png")
+        variant = Variant(
+            id=variant_id(batch_id, drawn.index), batch_id=batch_id, request=request, image_sha256=sha256,
+            seconds=drawn.seconds, created_at=now(), sku=request.sku,
+        )  # fmt: skip
+        writing: AbstractContextManager[Any] = (context or self._store).transaction()
+        with writing:
+            self._store.variants.put(variant)
+        return variant
+
+    def _made_with(self, request: GenerationRequest, drawn: Drawn) -> dict[str, object]:
+        cards = self._presets.brand_models()
+        weights = self._cache.registry.weights(request.base)
+        return {
+            "dtype": self._device.dtype,
+            "device": self._device.device,
+            "weights": {name: header.sha256 for name, header in sorted(weights.items())},
+            "adapters": {a.brand_model: cards[a.brand_model].weights_sha256 for a in request.adapters},
+            **({"note": drawn.note} if drawn.note else {}),
+        }
+
+
+def variant_id(batch_id: str, index: int) -> str:
+    """The id of a batch's picture: the same for the same job and place, whoever draws it, however often."""
+    return f"var_{hashlib.sha256(f'{batch_id}/{index}'.encode()).hexdigest()[:16]}"
+
+
+class _Progress:
+    """Counts denoising steps over all pictures, and tells the job."""
+
+    def __init__(
+        self, requests: Sequence[GenerationRequest], kept: dict[int, Variant], context: JobContext | None
+    ) -> None:
+        self._steps = [request.num_inference_steps for request in requests]
+        self._share = [1.0 if index in kept else 0.0 for index in range(len(requests))]
+        self._ready = len(kept)
+        self._context = context
+
+    def check(self) -> None:
+        if self._context is not None:
+            self._context.check()
+
+    def stepped(self, indices: tuple[int, ...], share: float) -> None:
+        for index in indices:
+            self._share[index] = share
+        self._tell()
+
+    def finished(self, index: int) -> None:
+        self._share[index] = 1.0
+        self._ready += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._context is not None:
+            done = sum(round(steps * share) for steps, share in zip(self._steps, self._share, strict=True))
+            self._context.progress(done, sum(self._steps), f"{self._ready} of {len(self._steps)} pictures")

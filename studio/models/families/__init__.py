@@ -1,0 +1,11 @@
+"""The families that the studio knows, one file each."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from studio.models.families.croquis import CROQUIS
+from studio.models.family import Family
+
+FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (CROQUIS,)})
+
+__all__ = ["FAMILIES"]

@@ -1,0 +1,190 @@
+"""Reads and validates `presets/` and `brand_models/`: bases, training settings, poses, looks, channels, brand models.
+
+Files are YAML or JSON, one record a file, and are read at every call, so that an edit counts at once. A file's name is
+the record's name. All faults of one kind of preset are collected and raised together; `check` collects those of all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from studio.errors import Fault, FaultsError, NotFoundError, StudioError
+from studio.records.base import Record
+from studio.records.brand_model import BrandModel
+from studio.records.capabilities import BaseCard
+from studio.records.listing import Channel
+from studio.records.look import Look
+from studio.records.pose import Pose
+from studio.records.training import TrainingConfig
+
+R = TypeVar("R", bound=BaseModel)
+
+MAX_PRESET_BYTES = 4 * 2**20
+"""No preset comes near this; it keeps a wrong file (weights named .yaml) out of the YAML parser."""
+
+
+class BaseSettings(Record):
+    """Training settings for one base, with where they come from."""
+
+    source: str
+    settings: dict[str, Any]
+
+
+class TrainingPreset(Record):
+    """`presets/training/<name>.yaml`: what it is for, and the settings for each base."""
+
+    name: str
+    title: str
+    purpose: str
+    bases: dict[str, BaseSettings]
+
+
+class Presets:
+    """The presets under two folders, read when asked."""
+
+    def __init__(self, presets: Path, brand_models: Path) -> None:
+        self._root = presets
+        self._brand_models = brand_models
+
+    def bases(self) -> dict[str, BaseCard]:
+        """All base models by name. Raises FaultsError."""
+        return _read_cards(self._root / "bases", "card.yaml", BaseCard)
+
+    def base(self, name: str) -> BaseCard:
+        """The base model of that name. Raises NotFoundError that lists the names there are."""
+        return pick(self.bases(), name, "base model")
+
+    def base_folder(self, name: str) -> Path:
+        """The folder of a base's weights. Raises NotFoundError."""
+        card = self.base(name)
+        folder = self._root / "bases" / name / card.path
+        if not folder.is_dir():
+            raise NotFoundError(
+                f"The weights of base model {name} are not at {folder}.",
+                f"Put them there, or set `path` in {self._root / 'bases' / name / 'card.yaml'}.",
+            )
+        return folder
+
+    def trainings(self) -> dict[str, TrainingPreset]:
+        """All training presets by name. Raises FaultsError, also for settings that `TrainingConfig` would refuse."""
+        found = _read_files(self._root / "training", TrainingPreset)
+        faults = [fault for preset in found.values() for fault in _setting_faults(preset)]
+        if faults:
+            raise FaultsError("Training presets", faults)
+        return found
+
+    def training(self, name: str, base: str = "croquis") -> dict[str, Any]:
+        """Fields of `TrainingConfig` that a preset sets for a base. Raises NotFoundError, FaultsError."""
+        preset = pick(self.trainings(), name, "training preset")
+        return dict(pick(preset.bases, base, f"base of training preset {name}").settings)
+
+    def poses(self) -> dict[str, Pose]:
+        """All poses by name. Raises FaultsError."""
+        return _read_files(self._root / "poses", Pose)
+
+    def looks(self) -> dict[str, Look]:
+        """All looks by name. Raises FaultsError."""
+        return _read_files(self._root / "looks", Look)
+
+    def channels(self) -> dict[str, Channel]:
+        """All sales channels by name. Raises FaultsError."""
+        return _read_files(self._root / "channels", Channel)
+
+    def brand_models(self) -> dict[str, BrandModel]:
+        """All trained brand models by name. Raises FaultsError."""
+        return _read_cards(self._brand_models, "card.json", BrandModel)
+
+    def brand_model_folder(self, name: str) -> Path:
+        """The folder of a trained brand model. Raises NotFoundError."""
+        pick(self.brand_models(), name, "brand model")
+        return self._brand_models / name
+
+    def check(self) -> None:
+        """Reads everything. Raises FaultsError with the faults of all kinds together."""
+        readers: tuple[Callable[[], object], ...] = (
+            self.bases,
+            self.trainings,
+            self.poses,
+            self.looks,
+            self.channels,
+            self.brand_models,
+        )
+        faults: list[Fault] = []
+        for read in readers:
+            try:
+                read()
+            except FaultsError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise FaultsError("Presets", faults)
+
+
+def pick(known: Mapping[str, R], name: str, what: str) -> R:
+    """The record of that name. Raises NotFoundError that lists the names there are."""
+    if name in known:
+        return known[name]
+    names = ", ".join(sorted(known)) or "none yet"
+    raise NotFoundError(f"There is no {what} named {name!r}.", f"There are: {names}.")
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file. Raises StudioError in words that fit behind the file's name."""
+    if path.stat().st_size > MAX_PRESET_BYTES:
+        raise StudioError(f"is larger than {MAX_PRESET_BYTES // 2**20} MB.", "This is no preset.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StudioError(f"cannot be read: {' '.join(str(error).split())}.", "Mend the file's notation.") from error
+    if not isinstance(data, dict):
+        raise StudioError("holds no mapping of names to values.", "Write `name: value` lines.")
+    return data
+
+
+def faults_of(where: str, error: ValidationError) -> list[Fault]:
+    """One Fault for each thing that a record refused, named by file and field."""
+    return [Fault(":".join((where, *map(str, e["loc"]))), f"{e['msg']}.") for e in error.errors()]
+
+
+def _read_files(folder: Path, model: type[R]) -> dict[str, R]:
+    files = sorted(p for p in folder.glob("*") if p.suffix in (".yaml", ".json"))
+    return _read(((path.stem, path) for path in files), model)
+
+
+def _read_cards(folder: Path, card: str, model: type[R]) -> dict[str, R]:
+    return _read(((path.parent.name, path) for path in sorted(folder.glob(f"*/{card}"))), model)
+
+
+def _read(files: Iterator[tuple[str, Path]], model: type[R]) -> dict[str, R]:
+    found: dict[str, R] = {}
+    faults: list[Fault] = []
+    for name, path in files:
+        try:
+            record = model.model_validate(read_mapping(path))
+        except ValidationError as error:
+            faults.extend(faults_of(str(path), error))
+        except StudioError as error:
+            faults.append(Fault(str(path), error.message, error.next_step))
+        else:
+            if getattr(record, "name", name) != name:
+                faults.append(Fault(f"{path}:name", f"is not {name!r} as the file is called.", "Rename one of them."))
+            found[name] = record
+    if faults:
+        raise FaultsError(f"Presets of {model.__name__}", faults)
+    return found
+
+
+def _setting_faults(preset: TrainingPreset) -> list[Fault]:
+    faults: list[Fault] = []
+    for base, values in preset.bases.items():
+        try:
+            TrainingConfig.model_validate({"name": "check", "dataset_id": "check"} | values.settings)
+        except ValidationError as error:
+            faults.extend(faults_of(f"training/{preset.name}:{base}", error))
+    return faults

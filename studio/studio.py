@@ -1,0 +1,103 @@
+"""Studio: opens and closes one home, and holds one service object a stage.
+
+Everything that computes is made when it is first asked for: opening a Studio loads no model and no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from studio.compose import ComposeService, draw_openpose
+from studio.devices import Device, apply_threads, choose_device
+from studio.errors import FaultsError
+from studio.generate import GenerateService
+from studio.jobs import JobQueue, Lane
+from studio.label import LabelService
+from studio.listing import ListingService
+from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
+from studio.presets import Presets, faults_of
+from studio.review import ReviewService
+from studio.settings import Settings
+from studio.store import Store
+from studio.train import TrainService
+
+QUIET = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "DIFFUSERS_DISABLE_REMOTE_CODE": "1"}
+"""Set before any library is loaded: nothing calls home, and no model folder brings code of its own."""
+
+
+class Studio:
+    """One home, opened. Use it as a context manager, or call `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        os.environ.update(QUIET)
+        self.settings = settings
+        self.store = Store.open(settings)
+        self.presets = Presets(settings.presets, settings.brand_models)
+        self.jobs = JobQueue(self.store)
+        self.compose = ComposeService(self.store, self.presets)
+        self.label = LabelService(self.store, settings)
+        self.review = ReviewService(self.store, settings, self.presets)
+        self.listing = ListingService(self.store, settings, self.presets)
+
+    @classmethod
+    def open(cls, home: Path | None = None) -> Studio:
+        """Opens the home that STUDIO_HOME or `home` names.
+
+        Raises:
+            FaultsError: STUDIO_* settings that cannot be used, all of them.
+            ResourceError, ConflictError: the home cannot be opened (see Store.open).
+        """
+        try:
+            settings = Settings() if home is None else Settings(home=home)
+        except ValidationError as error:
+            raise FaultsError("Settings (STUDIO_*)", faults_of("STUDIO", error)) from error
+        return cls(settings)
+
+    @cached_property
+    def device(self) -> Device:
+        """Where to compute, and why there."""
+        apply_threads(self.settings)
+        return choose_device(self.settings)
+
+    @cached_property
+    def cache(self) -> ModelCache:
+        """The components of all bases in memory, shared by training and generation."""
+        return ModelCache(Registry(self.presets), self.settings.cache_bytes)
+
+    @cached_property
+    def train(self) -> TrainService:
+        """The train stage."""
+        return TrainService(self.store, self.settings, self.presets, self.cache)
+
+    @cached_property
+    def generate(self) -> GenerateService:
+        """The generate stage; it draws its control pictures as the compose stage does."""
+        return GenerateService(self.store, self.settings, self.presets, self.cache, self.device, draw_openpose)
+
+    @cached_property
+    def lane(self) -> Lane:
+        """Runs device jobs, one at a time."""
+        return Lane(self.jobs, {"train": self.train.handle, "generate": self.generate.handler})
+
+    def check_weights(self, path: Path) -> dict[str, WeightsHeader]:
+        """Holds a weights file, or a model folder, against the gate: file name -> its header. Raises GateError."""
+        return check_model_folder(path) if path.is_dir() else {path.name: check_weights(path)}
+
+    def close(self) -> None:
+        """Stops the lane in good order and closes the store."""
+        if "lane" in vars(self):
+            self.lane.stop()
+        self.store.close()
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,188 @@
+"""TrainService: prepares a run, trains it as a job, goes on after a stop or a crash, and publishes a brand model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from studio.devices import choose_device
+from studio.errors import Cancelled, ConflictError
+from studio.jobs import JobContext, LeaseLostError
+from studio.models import ModelCache
+from studio.presets import Presets
+from studio.records.base import new_id, now
+from studio.records.brand_model import BrandModel
+from studio.records.training import OverfitVerdict, TrainingConfig, TrainingRun
+from studio.settings import Settings
+from studio.store import Store
+from studio.train.buckets import Bucket, make_buckets, read_grid
+from studio.train.cache import Encodings
+from studio.train.checkpoint import Checkpoints
+from studio.train.config import complete, config_faults, refuse, rights_faults, withdrawn_faults
+from studio.train.metrics import Metric, read_metrics
+from studio.train.publish import bring_back_moved_aside, publish
+from studio.train.run_folder import RunFolder
+from studio.train.samples import DrawSample
+from studio.train.snapshot import take_snapshot
+
+
+class TrainService:
+    """The face of the train stage.
+
+    Args:
+        draw: draws one sample with the UNet in training; None: runs draw no samples.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, presets: Presets, cache: ModelCache, draw: DrawSample | None = None
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._presets = presets
+        self._cache = cache
+        self._draw = draw
+        bring_back_moved_aside(settings.brand_models)
+
+    def prepare(self, config: TrainingConfig) -> TrainingRun:
+        """Hold a config against its dataset and base, and set up the run that a job of kind `train` then does.
+
+        Raises:
+            RightsError: photos without cleared rights; names every one.
+            FaultsError: anything else is wrong with config, photos or base; all of it at once.
+            NotFoundError: no such dataset or base.
+        """
+        dataset = self._store.datasets.get(config.dataset_id)
+        photos = self._store.photos.find(dataset_id=dataset.id)
+        buckets = self._buckets(config.base)
+        family = self._cache.registry.family(config.base)
+        config = complete(config, dataset, family.lora_targets)
+        refuse(
+            config.name,
+            rights_faults(photos, now().date()),
+            config_faults(config, dataset, photos, family.capabilities.lora_train, buckets),
+        )
+        snapshot = take_snapshot(photos, buckets)
+        run_id = new_id("run")
+        folder = RunFolder(self._settings.runs_dir / run_id)
+        folder.write(config, snapshot)
+        run = TrainingRun(
+            id=run_id,
+            config=config,
+            folder=str(folder.root),
+            status="waiting",
+            data_sha256=snapshot.data_sha256(),
+            created_at=now(),
+        )
+        self._store.training_runs.put(run)
+        return run
+
+    def handle(self, context: JobContext) -> dict[str, Any]:
+        """Job of kind `train` with payload {"run_id": ...}: train from the last checkpoint (or the start) to the end.
+
+        Raises:
+            Cancelled: a person stopped it; a checkpoint of the last step lies there.
+            RightsError: rights of a photo were withdrawn, or ran out, since the run was prepared.
+        """
+        run = self._store.training_runs.get(str(context.payload["run_id"]))
+        if run.status == "done":
+            return _result(run)
+        run = self._update(run.id, context, status="running")
+        try:
+            self._train(run, context)
+        except LeaseLostError:
+            raise  # another process has the run now, and its record too
+        except (Cancelled, KeyboardInterrupt):
+            self._update(run.id, context, status="stopped")
+            raise
+        except Exception:
+            self._update(run.id, context, status="failed")
+            raise
+        return _result(self._update(run.id, context, status="done"))
+
+    def _train(self, run: TrainingRun, context: JobContext) -> None:
+        from studio.train.loop_run import Session
+
+        folder = RunFolder(Path(run.folder))
+        photos = self._store.photos.find(dataset_id=run.config.dataset_id)
+        # Asked for again, because rights may have changed while the job waited.
+        refuse(run.config.name, withdrawn_faults(folder.snapshot(), photos, now().date()), ())
+
+        def saved(step: int, verdict: OverfitVerdict) -> None:
+            self._update(run.id, context, step=step, verdict=verdict)
+
+        session = Session(
+            folder,
+            cache=self._cache,
+            files=self._store.files,
+            encodings=Encodings(self._settings.home / "encodings", self._cache.registry.folder(run.config.base)),
+            device=choose_device(self._settings),
+            context=context,
+        )
+        session.run(self._draw, saved)
+
+    def resume(self, run_id: str) -> TrainingRun:
+        """Make a stopped or failed run ready for another job, which goes on from its last checkpoint.
+
+        Raises:
+            ConflictError: the run is done.
+        """
+        if self._store.training_runs.get(run_id).status == "done":
+            raise ConflictError(f"Training run {run_id} is done.", "Publish it, or prepare a new one.")
+        return self._update(run_id, None, status="waiting")
+
+    def publish(self, run_id: str, step: int | None = None, *, replace: bool = False) -> BrandModel:
+        """Make a brand model of a run's checkpoint, by default the one that the verdict names.
+
+        Raises:
+            ConflictError: the run has no checkpoint yet, or another brand model has its name and `replace` is not set.
+            NotFoundError: no checkpoint of that step.
+        """
+        run = self._store.training_runs.get(run_id)
+        folder = RunFolder(Path(run.folder))
+        checkpoints = Checkpoints(folder.checkpoints, folder.fingerprint())
+        if run.verdict is None or not checkpoints.steps():
+            raise ConflictError(f"Training run {run_id} has no checkpoint yet.", "Let it train to its first one.")
+        step = run.verdict.best_step if step is None else step
+        lora = checkpoints.load(step).lora
+        model = publish(
+            run,
+            lora,
+            step,
+            base=self._presets.bases()[run.config.base],
+            prediction_type=self._prediction_type(run.config.base),
+            brand_models=self._settings.brand_models,
+            replace=replace,
+        )
+        self._update(run_id, None, brand_model=model.name)
+        return model
+
+    def metrics(self, run_id: str) -> list[Metric]:
+        """All that was measured of a run so far."""
+        return read_metrics(RunFolder(Path(self._store.training_runs.get(run_id).folder)).metrics)
+
+    def checkpoints(self, run_id: str) -> list[int]:
+        """Steps of a run that can be published."""
+        return Checkpoints(RunFolder(Path(self._store.training_runs.get(run_id).folder)).checkpoints, "").steps()
+
+    def _buckets(self, base: str) -> tuple[Bucket, ...]:
+        folder = self._presets.base_folder(base)
+        card = self._presets.bases()[base]
+        size = Bucket(card.width_px, card.height_px)
+        return make_buckets(size, read_grid(folder, size.width_px * size.height_px).step_px)
+
+    def _prediction_type(self, base: str) -> str:
+        path = self._presets.base_folder(base) / "scheduler" / "scheduler_config.json"
+        return str(json.loads(path.read_text(encoding="utf-8")).get("prediction_type", "epsilon"))
+
+    def _update(self, run_id: str, context: JobContext | None, **changes: Any) -> TrainingRun:
+        """Change the stored run; within a job only while the job is still this process's."""
+        with context.transaction() if context else self._store.transaction():
+            changed = self._store.training_runs.get(run_id).model_copy(update=changes)
+            self._store.training_runs.put(changed)
+        return changed
+
+
+def _result(run: TrainingRun) -> dict[str, Any]:
+    verdict = run.verdict.sentence if run.verdict else ""
+    return {"run_id": run.id, "step": run.step, "verdict": verdict}
