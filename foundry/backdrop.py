@@ -43,7 +43,9 @@ def studio(rng: Rng, width: int, height: int, floor: float, colour: tuple[int, i
 def street(rng: Rng, width: int, height: int, floor: float) -> Array:
     """A facade with windows above a pavement."""
     x, y = _grid(width, height)
-    wall = np.array(((176, 120, 96), (188, 176, 158), (150, 156, 164))[int(rng.integers(3))], float) + rng.normal(0, 6, 3)
+    wall = np.array(((176, 120, 96), (188, 176, 158), (150, 156, 164))[int(rng.integers(3))], float) + rng.normal(
+        0, 6, 3
+    )
     image = np.ones((height, width, 3)) * wall
     pitch, row = rng.uniform(0.24, 0.34), rng.uniform(0.30, 0.40)
     offset = rng.uniform(0, pitch)
@@ -74,7 +76,9 @@ def park(rng: Rng, width: int, height: int, floor: float) -> Array:
 def room(rng: Rng, width: int, height: int, floor: float) -> Array:
     """A wall with a window or a picture, a skirting board, a floor of boards."""
     x, y = _grid(width, height)
-    wall = np.array(((226, 220, 206), (196, 208, 198), (218, 198, 190))[int(rng.integers(3))], float) + rng.normal(0, 4, 3)
+    wall = np.array(((226, 220, 206), (196, 208, 198), (218, 198, 190))[int(rng.integers(3))], float) + rng.normal(
+        0, 4, 3
+    )
     image = np.ones((height, width, 3)) * wall
     left, top = rng.uniform(0.02, 0.5), rng.uniform(0.08, 0.18)
     frame = lambda pad: (  # noqa: E731
@@ -109,7 +113,9 @@ def throw_shadow(background: Array, mask: Array, floor_px: float, side: float) -
     """
     height, width = mask.shape
     squash, shear = 0.13, -side * 0.55
-    matrix = np.array([[1.0, shear * squash * 1.4, -shear * squash * 1.4 * floor_px], [0, squash, floor_px * (1 - squash)]])
+    matrix = np.array(
+        [[1.0, shear * squash * 1.4, -shear * squash * 1.4 * floor_px], [0, squash, floor_px * (1 - squash)]]
+    )
     cast = cv2.warpAffine(mask.astype(np.float32), matrix, (width, height))
     cast = cv2.GaussianBlur(cast, (0, 0), height * 0.010)
     rows = np.clip((np.arange(height) - (floor_px - 0.045 * height)) / (0.02 * height), 0, 1)

@@ -60,7 +60,9 @@ class BodyPack:
         self.lips = data["lips"].astype(np.float32)
         self.faces = {name[6:]: data[name].astype(np.int32) for name in data if name.startswith("faces_")}
         self.skin_vertices = np.unique(self.faces["body"])
-        regressors = dict(zip(map(str, data["keypoint_labels"]), data["keypoint_weights"].astype(np.float32), strict=True))
+        regressors = dict(
+            zip(map(str, data["keypoint_labels"]), data["keypoint_weights"].astype(np.float32), strict=True)
+        )
         neck = (regressors["left_shoulder"] + regressors["right_shoulder"]) / 2
         rows = np.stack([neck if name == "neck" else regressors[name] for name in COCO_TO_OPENPOSE])
         self.joint_columns = np.flatnonzero(rows.any(0))

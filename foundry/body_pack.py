@@ -107,8 +107,7 @@ def _compress(shapes: Array) -> dict[str, Array]:
     """Principal components of (N, P, 3) metres as int8 with a scale each; the residual is stored as `residual_mm`."""
     mean = shapes.mean(0)
     flat = (shapes - mean).reshape(len(shapes), -1)
-    left, singular, right = np.linalg.svd(flat, full_matrices=False)
-    basis = right[:COMPONENTS]
+    basis = np.linalg.svd(flat, full_matrices=False).Vh[:COMPONENTS]
     scale = np.abs(basis).max(1, keepdims=True) / 127
     quantised = np.round(basis / scale).astype(np.int8)
     coordinates = np.linalg.lstsq((quantised * scale).T, flat.T, rcond=None)[0].T

@@ -27,7 +27,8 @@ Array = npt.NDArray[Any]
 ROOT = Path("artefacts/renders")
 SHARD = 250
 PARTS = ("image", "labels", "joints_px", "visible", "attributes", "px_per_mm")
-"""`labels`: 0 background, 1 figure, 2 trousers or skirt, 3 top or dress. `attributes`: indices into ATTRIBUTE_VALUES."""
+"""`labels`: 0 background, 1 figure, 2 trousers or skirt, 3 top or dress.
+`attributes`: indices into ATTRIBUTE_VALUES."""
 
 
 def sample_framing(seed: int) -> Framing:

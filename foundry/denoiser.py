@@ -9,6 +9,7 @@ weighted by min-SNR with gamma 5: Hang et al. 2023 (arXiv 2303.09556).
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
+from foundry.fit import FitConfig, Losses, autocast, fit, pick_device, rank, run_workers
 from foundry.latents import Latents
 from studio.records.attributes import ATTRIBUTE_VALUES, FigureAttributes
 from studio.wording import caption
@@ -34,22 +35,23 @@ NO_TEXT, NO_CONTROL, JAPANESE, MIN_SNR_GAMMA = 0.1, 0.15, 0.2, 5.0
 def build_unet(latent_channels: int) -> UNet2DConditionModel:
     """The UNet at its final shape, random weights."""
     return UNet2DConditionModel(
-        sample_size=(16, 12),
+        sample_size=(32, 24),
         in_channels=latent_channels,
         out_channels=latent_channels,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        block_out_channels=(128, 160),
+        # the first level is thin and without attention: most of the work is done at 12x16
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(64, 128, 160),
         layers_per_block=1,
-        attention_head_dim=(4, 4),  # diffusers reads this as the number of heads
+        attention_head_dim=(2, 4, 4),  # diffusers reads this as the number of heads
         cross_attention_dim=192,
         norm_num_groups=16,
     )
 
 
 def build_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
-    """A ControlNet of the UNet's shape; four stride-2 steps bring 192x256 to 12x16."""
-    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64, 96))
+    """A ControlNet of the UNet's shape; three stride-2 steps bring 192x256 to 24x32."""
+    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64))
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -63,6 +65,7 @@ def build_scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
+        steps_offset=1,
     )
 
 
@@ -74,7 +77,9 @@ class Denoiser(nn.Module):
         self.unet = build_unet(latent_channels)
         self.controlnet = build_controlnet(self.unet)
 
-    def forward(self, x: torch.Tensor, t: torch.Tensor, text: torch.Tensor, control: torch.Tensor, scale: torch.Tensor) -> Any:
+    def forward(
+        self, x: torch.Tensor, t: torch.Tensor, text: torch.Tensor, control: torch.Tensor, scale: torch.Tensor
+    ) -> Any:
         """v of noisy latents `x` (B, C, h, w); `control` (B, 3, H, W) in [0, 1]; `scale` (B,) 0 or 1."""
         down, middle = self.controlnet(x, t, text, control, return_dict=False)
         factor = scale[:, None, None, None]
@@ -98,7 +103,7 @@ def captions(attributes: Array, rng: np.random.Generator) -> list[str]:
 class Step:
     """Makes the loss of a step: data, noise and captions all follow from the step number."""
 
-    def __init__(self, model: Denoiser, data: Latents, device: torch.device, batch: int = BATCH) -> None:
+    def __init__(self, model: Denoiser, data: Latents, device: torch.device, batch: int) -> None:
         self.model, self.data, self.device, self.batch = model, data, device, batch
         self.tokenizer = CLIPTokenizer.from_pretrained(TEXT / "tokenizer")
         self.text_encoder = CLIPTextModel.from_pretrained(TEXT / "text_encoder").to(device).eval()
@@ -108,13 +113,17 @@ class Step:
     def encode(self, texts: list[str]) -> torch.Tensor:
         """(B, L, D) hidden states of captions, padded to the model's length as the stock pipelines do."""
         tokens = self.tokenizer(
-            texts, padding="max_length", max_length=self.tokenizer.model_max_length, truncation=True, return_tensors="pt"
+            texts,
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
         )
         return self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
 
     def __call__(self, step: int) -> Losses:
-        rng = np.random.default_rng([step, 11])
-        generator = torch.Generator().manual_seed(step)
+        rng = np.random.default_rng([step, rank(), 11])
+        generator = torch.Generator().manual_seed(step * 64 + rank())
         latents, control, attributes = self.data.batch(rng.integers(0, len(self.data), self.batch))
         x0 = torch.from_numpy(latents).float().to(self.device)
         noise = torch.randn(x0.shape, generator=generator).to(self.device)
@@ -133,21 +142,31 @@ class Step:
         return {"v": (weight * (v.float() - target).square()).mean()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    arguments = parser.parse_args()
+def train(minutes: float, learning_rate: float, workers: int) -> None:
+    """One worker's part of the stage."""
     device = pick_device()
     torch.manual_seed(0)
     data = Latents.open("croquis")
     model = Denoiser(data.latents[0].shape[1]).to(device)
-    print(f"{sum(p.numel() for p in model.unet.parameters()) / 1e6:.2f} M UNet, "
-          f"{sum(p.numel() for p in model.controlnet.parameters()) / 1e6:.2f} M ControlNet, {len(data)} renders, {device}")
-    fit(model, Step(model, data, device), FitConfig(FOLDER, arguments.minutes, arguments.learning_rate, ema_decay=0.998))
-    model.unet.save_pretrained(FOLDER / "unet")
-    model.controlnet.save_pretrained(FOLDER / "controlnet")
-    build_scheduler().save_pretrained(FOLDER / "scheduler")
+    sizes = ", ".join(
+        f"{sum(p.numel() for p in part.parameters()) / 1e6:.2f} M" for part in (model.unet, model.controlnet)
+    )
+    print(f"UNet and ControlNet {sizes}, {len(data)} renders, {device}", flush=True)
+    step = Step(model, data, device, BATCH // workers)
+    fit(model, step, FitConfig(FOLDER, minutes, learning_rate, ema_decay=0.998))
+    if rank() == 0:
+        model.unet.save_pretrained(FOLDER / "unet")
+        model.controlnet.save_pretrained(FOLDER / "controlnet")
+        build_scheduler().save_pretrained(FOLDER / "scheduler")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else 2)
+    arguments = parser.parse_args()
+    run_workers(partial(train, arguments.minutes, arguments.learning_rate, arguments.workers), arguments.workers)
 
 
 if __name__ == "__main__":

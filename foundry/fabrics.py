@@ -79,7 +79,7 @@ def floral(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
 
 
 def jacquard(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    x, y, column, row = _cells(u, v, 78 * scale, True)
+    x, y, _, _ = _cells(u, v, 78 * scale, True)
     lozenge = 1 / (1 + np.exp((np.abs(x) + np.abs(y) - 0.34) * 40))
     bar = 1 / (1 + np.exp((np.maximum(np.abs(x) * 2.6, np.abs(y)) - 0.17) * 40))
     return 0.62 * np.clip(lozenge - bar, 0, 1), np.ones_like(u)
@@ -115,7 +115,11 @@ def second_colour(rng: Rng, fabric: str, base: Array) -> Array:
     if fabric == "jacquard":
         return base * 0.5 if light else base + (255 - base) * 0.5
     if fabric == "floral":
-        picks = np.array([(244, 236, 226), (240, 206, 96), (236, 150, 170)] if not light else [(176, 52, 66), (70, 92, 160), (90, 60, 110)])
+        picks = np.array(
+            [(244, 236, 226), (240, 206, 96), (236, 150, 170)]
+            if not light
+            else [(176, 52, 66), (70, 92, 160), (90, 60, 110)]
+        )
         return picks[int(rng.integers(3))].astype(float)
     return np.array((52, 54, 66.0)) if light else np.array((238, 236, 230.0))
 

@@ -26,7 +26,7 @@ from studio.records.attributes import ATTRIBUTE_VALUES
 Array = npt.NDArray[Any]
 FOLDER = Path("artefacts/judge")
 SHIPPED = Path("presets/judge")
-BATCH = 16
+BATCH = 8
 TRUST = 0.97
 MIRRORED = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
 DOMAIN_MARGIN = 1.5
@@ -122,7 +122,10 @@ def domain_of(net: JudgeNet, renders: Renders, count: int = 1500) -> dict[str, t
     """Mean and precision of the embedding over soiled training renders, and the limit of what counts as known."""
     device, rng = next(net.parameters()).device, np.random.default_rng(3)
     rows = np.arange(min(count, len(renders)))
-    parts = [net(batch_of(renders, part, rng)["images"].to(device)).embedding for part in np.array_split(rows, len(rows) // 25)]
+    parts = [
+        net(batch_of(renders, part, rng)["images"].to(device)).embedding
+        for part in np.array_split(rows, len(rows) // 25)
+    ]
     embedding = torch.cat(parts).double().cpu()
     mean = embedding.mean(0)
     covariance = torch.cov((embedding - mean).T) + 1e-4 * torch.eye(embedding.shape[1], dtype=torch.float64)

@@ -38,7 +38,7 @@ def control_of(joints_px: Array, visible: Array) -> Array:
 
 @torch.no_grad()
 def encode(model: AutoencoderKL, images: Array) -> Array:
-    """(N, H, W, 3) uint8 to scaled latents (N, C, H/16, W/16) float16."""
+    """(N, H, W, 3) uint8 to scaled latents (N, C, H/8, W/8) float16."""
     device = next(model.parameters()).device
     batch = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
     parts = [model.encode(part.to(device)).latent_dist.mode() for part in batch.split(25)]

@@ -34,7 +34,9 @@ def _hip_arm(rng: Rng, side: str) -> dict[str, Array]:
     s = SIDES[side]
     return {
         f"upperarm01.{side}": direction(side, rng.uniform(42, 52), rng.uniform(-22, -10)),
-        f"lowerarm01.{side}": np.array((-s * rng.uniform(0.72, 0.82), -rng.uniform(0.22, 0.32), -rng.uniform(0.55, 0.65))),
+        f"lowerarm01.{side}": np.array(
+            (-s * rng.uniform(0.72, 0.82), -rng.uniform(0.22, 0.32), -rng.uniform(0.55, 0.65))
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""A z-buffer rasteriser in numba: orthographic, with per-pixel cuts so that hems end at a millimetre, not at an edge."""
+"""A z-buffer rasteriser in numba: orthographic, with per-pixel cuts: a hem ends at a millimetre, not at an edge."""
 
 from __future__ import annotations
 

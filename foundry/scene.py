@@ -26,7 +26,10 @@ SKIRT_MM = {"mini": (400, 450), "knee": (560, 620), "midi": (740, 800), "ankle":
 TROUSERS_MM = {"mini": (400, 450), "knee": (560, 610), "midi": (790, 850), "ankle": (1010, 1100)}
 NECK_MM = {"crew": (38, 60), "v-neck": (40, 55), "high": (-60, -50)}
 SKIN = {"fair": (236, 204, 182), "tan": (208, 162, 126), "brown": (156, 106, 74), "dark": (98, 64, 46)}
-HAIR = {"black": (34, 30, 30), "brown": (98, 62, 38), "blonde": (214, 178, 108), "grey": (176, 176, 178), "red": (158, 66, 30)}
+HAIR = {
+    "black": (34, 30, 30), "brown": (98, 62, 38), "blonde": (214, 178, 108), "grey": (176, 176, 178),
+    "red": (158, 66, 30),
+}  # fmt: skip
 STOOP = {"20s": 0.0, "30s": 0.0, "40s": 2.0, "50s": 5.0, "60s": 9.0}
 GREYING = {"20s": 0.0, "30s": 0.06, "40s": 0.28, "50s": 0.55, "60s": 0.85}
 """Share of the hair's height at the temples that has turned grey: with posture and skin, what makes age visible."""

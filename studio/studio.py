@@ -6,9 +6,10 @@ Everything that computes is made when it is first asked for: opening a Studio lo
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from studio.compose import ComposeService, draw_openpose
 from studio.devices import Device, apply_threads, choose_device
 from studio.errors import FaultsError
 from studio.generate import GenerateService
-from studio.jobs import JobQueue, Lane
+from studio.jobs import JobContext, JobQueue, Lane
 from studio.label import LabelService
 from studio.listing import ListingService
 from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
@@ -82,7 +83,13 @@ class Studio:
     @cached_property
     def lane(self) -> Lane:
         """Runs device jobs, one at a time."""
-        return Lane(self.jobs, {"train": self.train.handle, "generate": self.generate.handler})
+        return Lane(self.jobs, {"train": self._train_job, "generate": self.generate.handle})
+
+    def _train_job(self, context: JobContext) -> dict[str, Any]:
+        """Trains with samples drawn by the generate stage: stages do not know each other, so they meet here."""
+        run = self.store.training_runs.get(str(context.payload["run_id"]))
+        draw = partial(self.generate.draw_sample, run.config.base)
+        return TrainService(self.store, self.settings, self.presets, self.cache, draw).handle(context)
 
     def check_weights(self, path: Path) -> dict[str, WeightsHeader]:
         """Holds a weights file, or a model folder, against the gate: file name -> its header. Raises GateError."""

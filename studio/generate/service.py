@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from studio.generate.adapters import load_adapter
 from studio.generate.check import check_requests
 from studio.generate.matrix import matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
-from studio.generate.png import to_png
+from studio.generate.png import restore, to_png
 from studio.records.base import new_id, now
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 
@@ -77,6 +78,10 @@ class GenerateService:
             adapters=tuple(adapters),
             **settings,
         )
+
+    def restore(self, picture: Path) -> GenerationRequest:
+        """The request that a picture made here carries. Raises NotFoundError, InputError, FaultsError."""
+        return restore(picture)
 
     def check(self, requests: Sequence[GenerationRequest]) -> None:
         """Everything that can be known before the first step. Raises FaultsError."""

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from studio.label.faces import FaceCounter
 from studio.measure.pictures import RGB, Mask
 from studio.measure.sharpness import BLURRED_BELOW, sharpness
-from studio.measure.subject import subject_mask
 from studio.records.photo import Finding
 
 MAX_CROP_LOSS = 0.35
@@ -41,10 +40,9 @@ def crop_loss(width_px: int, height_px: int, bucket: Bucket) -> float:
     return 1.0 - min(wide, tall) / max(wide, tall)
 
 
-def check_picture(rgb: RGB, buckets: tuple[Bucket, ...], faces: FaceCounter) -> tuple[Finding, ...]:
-    """All findings about one upright picture (H, W, 3), the good ones too."""
+def check_picture(rgb: RGB, mask: Mask | None, buckets: tuple[Bucket, ...], faces: FaceCounter) -> tuple[Finding, ...]:
+    """All findings about one upright picture (H, W, 3) with its subject (H, W), the good ones too."""
     height, width = rgb.shape[:2]
-    mask = subject_mask(rgb)
     return (*_size(width, height, buckets), _blur(rgb, mask), *_exposure(rgb, mask), faces.check(rgb))
 
 

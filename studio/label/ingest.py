@@ -16,6 +16,7 @@ from studio.label.report import FileFinding
 from studio.label.side_files import Gathered, refused
 from studio.label.sources import SourceFile
 from studio.measure.pictures import Picture, read_picture
+from studio.measure.subject import subject_mask
 from studio.records.base import new_id
 from studio.records.photo import Dataset, Finding, Photo, Rights, caption_revision
 from studio.records.product import Product
@@ -64,7 +65,8 @@ class Ingest:
         for photo in photos:
             self.known[photo.sha256] = photo.file_name
             self.names[photo.id] = photo.file_name
-            self.sketches.append(sketch(photo.id, open_stored(self.store, self.settings, photo).rgb))
+            rgb = open_stored(self.store, self.settings, photo).rgb
+            self.sketches.append(sketch(photo.id, rgb, subject_mask(rgb)))
 
     def run(self, progress: Progress | None) -> tuple[list[Photo], list[FileFinding]]:
         """Take in every picture; returns the photos and the files that became none."""
@@ -118,9 +120,10 @@ class Ingest:
 
     def _photo(self, file: SourceFile, picture: Picture, sha256: str) -> tuple[Photo, Sketch]:
         photo_id, rgb = new_id("pho"), picture.rgb
-        drawing = sketch(photo_id, rgb)
+        mask = subject_mask(rgb)
+        drawing = sketch(photo_id, rgb, mask)
         twin = next((old for old in self.sketches if near_duplicates(old, drawing)), None)
-        findings = (*conversions(picture.notes), *check_picture(rgb, self.buckets, self.faces))
+        findings = (*conversions(picture.notes), *check_picture(rgb, mask, self.buckets, self.faces))
         if twin is not None:
             findings = (*findings, near_duplicate(shown(self.names[twin.key])))
         caption = self.gathered.captions.get(file.stem)
@@ -131,6 +134,6 @@ class Ingest:
             id=photo_id, dataset_id=self.dataset.id, sha256=sha256, file_name=file.name,
             width_px=picture.image.width, height_px=picture.image.height, caption=caption,
             rights=self.gathered.rights_of(file, self.rights), findings=findings,
-            phash=drawing.phash, sku=self.dataset.sku,
+            phash=drawing.fingerprint.phash, sku=self.dataset.sku,
         )  # fmt: skip
         return photo, drawing

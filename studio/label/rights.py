@@ -13,6 +13,7 @@ from studio.records.photo import Photo, Rights
 
 FIELDS = tuple(Rights.model_fields)
 FILE_NAMES = ("rights.csv", "rights.yaml", "rights.yml")
+MAX_DEPTH = 8
 DEFAULT = ""
 """Key of the rights that hold for every photo without its own."""
 
@@ -56,9 +57,7 @@ def _from_csv(data: bytes, name: str) -> dict[str, Rights]:
 def _from_yaml(data: bytes, name: str) -> dict[str, Rights]:
     text = decode(data, name)
     try:
-        # Anchors let a small file grow without end, and a rights list needs none.
-        if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
-            raise InputError(f"{name!r} uses YAML anchors.", "Write the values out.")
+        _refuse_monsters(text, name)
         content = yaml.safe_load(text) or {}
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{name!r} is no valid YAML ({error}).", "Mend the line it names.") from error
@@ -79,6 +78,18 @@ def _from_yaml(data: bytes, name: str) -> dict[str, Rights]:
     if faults:
         raise FaultsError(f"Rights in {name!r}", faults)
     return rights
+
+
+def _refuse_monsters(text: str, name: str) -> None:
+    """Anchors let a small file grow without end, deep nesting takes minutes to parse; a rights list needs neither."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+            raise InputError(f"{name!r} uses YAML anchors.", "Write the values out.")
+        opens = isinstance(token, yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken)
+        depth += opens - isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken)
+        if depth > MAX_DEPTH:
+            raise InputError(f"{name!r} is nested too deeply.", "Write `default:` and `photos:` only.")
 
 
 def _add(rights: dict[str, Rights], key: str, given: dict[str, Any], where: Row | str, faults: list[Fault]) -> None:

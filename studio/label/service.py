@@ -24,6 +24,7 @@ from studio.label.split import split
 from studio.label.statistics import statistics
 from studio.label.trigger import check_trigger, suggest_trigger, tokenizer_words
 from studio.measure.pictures import open_picture
+from studio.measure.subject import subject_mask
 from studio.presets import Presets, pick
 from studio.records.base import new_id, now
 from studio.records.photo import CaptionRevision, Dataset, Photo, Rights, caption_revision
@@ -161,8 +162,10 @@ class LabelService:
             if progress is not None:
                 progress(done, len(photos), shown(photo.file_name))
             picture = open_stored(self._store, self._settings, photo)
-            findings[photo.id] = (*conversions(picture.notes), *check_picture(picture.rgb, buckets, faces))
-            sketches.append(sketch(photo.id, picture.rgb))
+            rgb = picture.rgb
+            mask = subject_mask(rgb)
+            findings[photo.id] = (*conversions(picture.notes), *check_picture(rgb, mask, buckets, faces))
+            sketches.append(sketch(photo.id, rgb, mask))
         names = {photo.id: shown(photo.file_name) for photo in photos}
         for group in groups(sketches):
             for later in group[1:]:
@@ -286,7 +289,11 @@ class LabelService:
         return Dataset(id=new_id("dat"), name=name, trigger_token=token, sku=sku, created_at=now())
 
     def _twins(self, photos: Sequence[Photo]) -> tuple[tuple[str, ...], ...]:
-        return groups([sketch(p.id, open_stored(self._store, self._settings, p).rgb) for p in photos])
+        sketches = []
+        for photo in photos:
+            rgb = open_stored(self._store, self._settings, photo).rgb
+            sketches.append(sketch(photo.id, rgb, subject_mask(rgb)))
+        return groups(sketches)
 
     def _revise(self, photo_id: str, text: str, author: str) -> Photo:
         with self._store.transaction():

@@ -26,15 +26,15 @@ class Gathered:
     Attributes:
         pictures: everything that claims to be a photo.
         captions: (root, folder, stem) -> caption of the side file.
-        rights: per source, file name -> rights.
-        hints: per source, file name -> attribute -> value.
+        rights: per root, file name -> rights.
+        hints: per root, file name -> attribute -> value.
         files: what was left out, and why.
     """
 
     pictures: list[SourceFile] = field(default_factory=list)
-    captions: dict[tuple[int, str, str], str] = field(default_factory=dict)
-    rights: dict[int, dict[str, Rights]] = field(default_factory=dict)
-    hints: dict[int, dict[str, dict[str, str]]] = field(default_factory=dict)
+    captions: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    rights: dict[str, dict[str, Rights]] = field(default_factory=dict)
+    hints: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     layouts: dict[str, Layout] = field(default_factory=dict)
     files: list[FileFinding] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ def refused(file_name: str, error: InputError) -> FileFinding:
     return FileFinding(file_name=file_name, finding=Finding(code="refused", level="refused", message=str(error)))
 
 
-def _caption(file: SourceFile, stems: set[tuple[int, str, str]], gathered: Gathered) -> None:
+def _caption(file: SourceFile, stems: set[tuple[str, str, str]], gathered: Gathered) -> None:
     if file.stem not in stems:
         finding = Finding(code="left-out", level="warning", message="A text file without a photo of the same name.")
         gathered.files.append(FileFinding(file_name=file.name, finding=finding))

@@ -24,19 +24,19 @@ class SourceFile:
     """One file to read.
 
     Attributes:
-        root: number of the source that it came in; side files hold for their own source.
+        root: the folder or zip that was given, for a loose file its parent; side files hold inside one root.
         folder: its folder inside the source, with `/`; empty at the top.
         name: its name as data.
         read: gives the bytes; raises InputError.
     """
 
-    root: int
+    root: str
     folder: str
     name: str
     read: Callable[[], bytes]
 
     @property
-    def stem(self) -> tuple[int, str, str]:
+    def stem(self) -> tuple[str, str, str]:
         """What a photo and its side file have in common."""
         return self.root, self.folder, self.name.rpartition(".")[0]
 
@@ -53,18 +53,18 @@ def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[
     files: list[SourceFile] = []
     left_out: list[FileFinding] = []
     faults: list[Fault] = []
-    for root, path in enumerate(paths):
+    for path in paths:
         try:
             if path.is_dir():
-                found, skipped = _folder(path, root, limits)
+                found, skipped = _folder(path, limits)
                 files += found
                 left_out += skipped
             elif not path.is_file():
                 raise InputError("does not exist, or is neither file, folder nor zip.", "Check the path.")
             elif suffix_of(path.name) == ".zip":
-                files += _zip(path, root, limits, stack)
+                files += _zip(path, limits, stack)
             else:
-                files.append(SourceFile(root, "", file_name(path), partial(_read, path, limits)))
+                files.append(SourceFile(str(path.parent), "", file_name(path), partial(_read, path, limits)))
         except FaultsError as error:
             faults += [Fault(f"{file_name(path)}: {f.where}", f.what, f.next_step) for f in error.faults]
         except InputError as error:
@@ -74,7 +74,7 @@ def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[
     return [f for f in files if not _is_clutter(f)], left_out
 
 
-def _folder(path: Path, root: int, limits: ZipLimits) -> tuple[list[SourceFile], list[FileFinding]]:
+def _folder(path: Path, limits: ZipLimits) -> tuple[list[SourceFile], list[FileFinding]]:
     files, left_out = [], []
     for entry in _walk(path):
         name, inside = file_name(entry), as_data(entry.parent.relative_to(path).as_posix())
@@ -85,7 +85,7 @@ def _folder(path: Path, root: int, limits: ZipLimits) -> tuple[list[SourceFile],
             what = "a link" if stat.S_ISLNK(mode) else "no ordinary file"
             left_out.append(_left_out(name, f"is {what}: left out."))
         else:
-            files.append(SourceFile(root, folder, name, partial(_read, entry, limits)))
+            files.append(SourceFile(str(path), folder, name, partial(_read, entry, limits)))
     return files, left_out
 
 
@@ -97,13 +97,13 @@ def _walk(path: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted([*names, *linked]))
 
 
-def _zip(path: Path, root: int, limits: ZipLimits, stack: ExitStack) -> list[SourceFile]:
+def _zip(path: Path, limits: ZipLimits, stack: ExitStack) -> list[SourceFile]:
     archive = stack.enter_context(open_archive(path, limits))
     files = []
     for info in members(archive):
         place = PurePosixPath(info.orig_filename.replace("\\", "/"))
         folder = "" if place.parent.as_posix() == "." else as_data(place.parent.as_posix())
-        files.append(SourceFile(root, folder, as_data(place.name), partial(read_member, archive, info, limits)))
+        files.append(SourceFile(str(path), folder, as_data(place.name), partial(read_member, archive, info, limits)))
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -57,7 +58,7 @@ class JudgeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, CHANNELS[0], 5, 2, 2), nn.GroupNorm(8, CHANNELS[0]), nn.SiLU())
-        pairs = list(zip(CHANNELS, CHANNELS[1:], strict=False))
+        pairs = list(pairwise(CHANNELS))
         self.down = nn.ModuleList(Block(a, b, 2) for a, b in pairs)
         self.middle = Block(CHANNELS[-1], CHANNELS[-1])
         self.up = nn.ModuleList(Block(a + b, a) for a, b in reversed(pairs))
@@ -67,7 +68,9 @@ class JudgeNet(nn.Module):
         pooled = CHANNELS[-1] + 3 * (3 + 48) + 3 * 48 + len(JOINT_NAMES) * 2
         self.embed = nn.Sequential(nn.Linear(pooled, 192), nn.SiLU(), nn.Linear(192, EMBEDDING), nn.SiLU())
         self.seen = nn.Linear(EMBEDDING, len(JOINT_NAMES))
-        self.heads = nn.ModuleDict({name: nn.Linear(EMBEDDING + pooled, len(v)) for name, v in ATTRIBUTE_VALUES.items()})
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(EMBEDDING + pooled, len(v)) for name, v in ATTRIBUTE_VALUES.items()}
+        )
 
     def forward(self, images: torch.Tensor) -> Output:
         """images: (B, 3, 256, 192) in [-1, 1]."""
@@ -111,7 +114,7 @@ def soft_places(heat: torch.Tensor) -> torch.Tensor:
 
 def sharp_places(heat: torch.Tensor, reach: int = 2) -> torch.Tensor:
     """(B, J, h, w) logits to (B, J, 2) picture pixels: the mean within `reach` cells of each joint's peak."""
-    batch, joints, height, width = heat.shape
+    height, width = heat.shape[-2:]
     peak = heat.flatten(2).argmax(2)
     row, column = peak // width, peak % width
     near = (torch.arange(height, device=heat.device)[None, None, :, None] - row[..., None, None]).abs() <= reach

@@ -19,6 +19,8 @@ PLAIN_SPREAD = 9.0
 """Largest spread of the border (CIELAB distance, 90th percentile) that still counts as a plain backdrop."""
 MIN_SHARE, MAX_SHARE = 0.01, 0.92
 """Share of the picture that a subject may fill."""
+MAX_HOLE = 0.015
+"""Share of the subject under which a hole in it counts as a fault of the mask."""
 
 Lab = npt.NDArray[np.float32]
 
@@ -100,14 +102,24 @@ def _share(bins: npt.NDArray[np.int64], region: Mask) -> npt.NDArray[np.float64]
 
 
 def _tidy(mask: Mask) -> Mask:
-    """Specks away, holes filled; parts smaller than a tenth of the largest one are dropped."""
+    """Specks away, small holes filled; parts smaller than a tenth of the largest one are dropped.
+
+    Larger holes stay: between arm and waist one sees the backdrop.
+    """
     kernel = np.ones((3, 3), np.uint8)
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel, iterations=2)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-    if count < 2:
+    labels, areas = _parts(closed > 0)
+    if not len(areas):
         return np.zeros_like(mask)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = np.isin(labels, 1 + np.flatnonzero(areas >= 0.1 * areas.max())).astype(np.uint8)
-    outline, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(kept), outline, -1, 1, cv2.FILLED).astype(bool)
+    kept = np.isin(labels, 1 + np.flatnonzero(areas >= 0.1 * areas.max()))
+    gaps, sizes = _parts(~kept)
+    outside = np.unique(np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]]))
+    small = np.setdiff1d(1 + np.flatnonzero(sizes < MAX_HOLE * kept.sum()), outside)
+    return np.asarray(kept | np.isin(gaps, small))
+
+
+def _parts(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Connected parts: a label per pixel (0 is outside) and the area of label 1, 2, ..."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return np.asarray(labels, np.int32), np.asarray(stats[1:, cv2.CC_STAT_AREA], np.int32)

@@ -40,8 +40,8 @@ def test_from_photos_to_packages(tmp_path: Path, presets: Path, sample_brand: Pa
     assert report.blocked == ()
     assert "762" in report.refusal
     assert [(pair.pose, pair.look) for pair in report.pairs] == [
-        ("upright", "summer-dots"),
-        ("upright", "street-denim"),
+        ("upright", "red"),
+        ("upright", "blue"),
     ]
     for package in report.packages:
         with zipfile.ZipFile(package) as archive:
@@ -54,11 +54,11 @@ def test_from_photos_to_packages(tmp_path: Path, presets: Path, sample_brand: Pa
 
 
 def test_everything_that_a_sample_brand_lacks_is_told(sample_brand: Path) -> None:
-    (sample_brand / "truth" / "upright_summer-dots.png").unlink()
+    (sample_brand / "truth" / "upright_red.png").unlink()
     (sample_brand / "photos" / "photo_0.jpg").unlink()
     with pytest.raises(FaultsError) as caught:
         read_sample(sample_brand)
-    assert {f.where for f in caught.value.faults} == {"photos/photo_0.jpg", "truth/upright_summer-dots.png"}
+    assert {f.where for f in caught.value.faults} == {"photos/photo_0.jpg", "truth/upright_red.png"}
     (sample_brand / "rights.yaml").unlink()
     (sample_brand / "product.yaml").write_text("sku: ''\n", "utf-8")
     with pytest.raises(FaultsError) as caught:

@@ -10,7 +10,7 @@ import pytest
 
 from studio.devices import choose_device
 from studio.errors import FaultsError, GateError
-from studio.generate import GenerateService, restore
+from studio.generate import GenerateService
 from studio.generate.service import variant_id
 from studio.jobs import Job, JobQueue, Lane
 from studio.models import ModelCache, Registry
@@ -39,7 +39,7 @@ def test_variants_are_kept_and_carry_their_request(service: GenerateService, sto
     assert [v.request for v in variants] == requests
     assert store.variants.find(sku="A-1") == variants
     for variant in variants:
-        assert restore(store.files.path(variant.image_sha256)) == variant.request
+        assert service.restore(store.files.path(variant.image_sha256)) == variant.request
         assert variant.seconds > 0
     again = service.run(requests)
     assert [v.image_sha256 for v in again] == [v.image_sha256 for v in variants]

@@ -11,7 +11,7 @@ from studio.label import LabelService
 from studio.measure.pictures import RGB
 from studio.settings import Settings
 from studio.store import Store
-from tests.measure.painting import BLACK, NAVY, RUST, encoded, paint
+from tests.measure.painting import BLACK, NAVY, RUST, Arms, encoded, paint
 
 CARD = """
 name: croquis
@@ -53,24 +53,31 @@ def label(store: Store, settings: Settings) -> LabelService:
 @pytest.fixture(scope="session")
 def shots() -> tuple[RGB, ...]:
     """Eight different photos of one brand."""
-    return tuple(
-        paint(colour=colour, arms=arms, hem=hem, seed=seed, stripe=None if seed % 2 else (230, 226, 214)).rgb
-        for seed, (colour, arms, hem) in enumerate(
-            [
-                (NAVY, "down", 0.66), (NAVY, "out", 0.8), (RUST, "up", 0.58), (RUST, "down", 0.85),
-                (BLACK, "out", 0.6), (BLACK, "up", 0.75), (NAVY, "up", 0.88), (RUST, "out", 0.7),
-            ]
-        )  # fmt: skip
+    looks: tuple[tuple[tuple[int, int, int], Arms, float], ...] = (
+        (NAVY, "down", 0.66), (NAVY, "out", 0.8), (RUST, "up", 0.58), (RUST, "down", 0.85),
+        (BLACK, "out", 0.6), (BLACK, "up", 0.75), (NAVY, "up", 0.88), (RUST, "out", 0.7),
     )  # fmt: skip
+    return tuple(
+        paint(
+            size=(288, 384), colour=colour, arms=arms, hem=hem, seed=seed, stripe=None if seed % 2 else (230, 226, 214)
+        ).rgb
+        for seed, (colour, arms, hem) in enumerate(looks)
+    )
+
+
+@pytest.fixture(scope="session")
+def shot_files(shots: tuple[RGB, ...]) -> tuple[bytes, ...]:
+    """The same as PNG files."""
+    return tuple(encoded(rgb) for rgb in shots)
 
 
 @pytest.fixture
-def photo_folder(tmp_path: Path, shots: tuple[RGB, ...]) -> Path:
+def photo_folder(tmp_path: Path, shot_files: tuple[bytes, ...]) -> Path:
     """Four photos in a folder."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for index, rgb in enumerate(shots[:4]):
-        (folder / f"shot_{index}.png").write_bytes(encoded(rgb))
+    for index, data in enumerate(shot_files[:4]):
+        (folder / f"shot_{index}.png").write_bytes(data)
     return folder
 
 

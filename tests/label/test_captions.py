@@ -17,7 +17,8 @@ from studio.wording import unknown_words
 @pytest.fixture
 def photo_id(label: LabelService, photo_folder: Path) -> str:
     (photo_folder / "shot_0.txt").write_text("first\n", encoding="utf-8")
-    return label.ingest([photo_folder], dataset="summer").photos[0].id
+    sources = [photo_folder / name for name in ("shot_0.png", "shot_0.txt")]
+    return label.ingest(sources, dataset="summer").photos[0].id
 
 
 def test_the_template_uses_words_that_the_base_knows() -> None:

@@ -10,6 +10,7 @@ import pytest
 from studio.label.checks import Bucket, buckets_of, check_picture, crop_loss
 from studio.label.faces import YUNET_NAME, FaceCounter
 from studio.measure.pictures import RGB
+from studio.measure.subject import subject_mask
 from studio.records.photo import Finding
 from tests.measure.painting import paint
 
@@ -22,7 +23,7 @@ def faces(tmp_path: Path) -> FaceCounter:
 
 
 def found(rgb: RGB, faces: FaceCounter) -> dict[str, Finding]:
-    return {finding.code: finding for finding in check_picture(rgb, BUCKETS, faces)}
+    return {finding.code: finding for finding in check_picture(rgb, subject_mask(rgb), BUCKETS, faces)}
 
 
 def warnings(rgb: RGB, faces: FaceCounter) -> set[str]:

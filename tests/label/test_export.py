@@ -111,7 +111,7 @@ def test_numbers_and_advice(label: LabelService, dataset_id: str) -> None:
     assert numbers.photos == numbers.captioned == numbers.rights_cleared == 4
     assert numbers.train + numbers.held_out == 4
     assert numbers.licences == {"all rights": 4}
-    assert numbers.sizes == {"384x512": 4}
+    assert numbers.sizes == {"288x384": 4}
     assert numbers.near_duplicate_groups == ()
     assert any("4 photos are few" in line for line in numbers.advice)
 

@@ -30,7 +30,7 @@ def test_a_folder_becomes_a_dataset(label: LabelService, store: Store, photo_fol
     assert [photo.file_name for photo in report.photos] == [f"shot_{n}.png" for n in range(4)]
     assert label.photos(report.dataset.id) == list(report.photos)
     for photo in report.photos:
-        assert (photo.width_px, photo.height_px) == (384, 512)
+        assert (photo.width_px, photo.height_px) == (288, 384)
         assert photo.rights == CLEARED
         assert photo.caption.startswith("qvzkdr, ")
         assert store.files.path(photo.sha256).read_bytes() == (photo_folder / photo.file_name).read_bytes()
@@ -117,7 +117,7 @@ def test_near_duplicates_are_flagged_and_colourways_are_not(
 ) -> None:
     original = Image.fromarray(shots[0])
     original.save(tmp_path / "a.png")
-    original.resize((288, 384), Image.Resampling.LANCZOS).save(tmp_path / "b.jpg", quality=70)
+    original.resize((240, 320), Image.Resampling.LANCZOS).save(tmp_path / "b.jpg", quality=70)
     report = label.ingest([tmp_path / "a.png", tmp_path / "b.jpg"], dataset="summer")
     codes = [{f.code for f in photo.findings if f.level == "warning"} for photo in report.photos]
     assert codes == [set(), {"near-duplicate"}]
@@ -132,7 +132,7 @@ def test_exif_is_applied_and_the_original_kept(
     data = encoded(np.rot90(shots[0]), "JPEG", quality=95, exif=exif.tobytes())
     (tmp_path / "turned.jpg").write_bytes(data)
     (photo,) = label.ingest([tmp_path / "turned.jpg"], dataset="summer").photos
-    assert (photo.width_px, photo.height_px) == (384, 512)
+    assert (photo.width_px, photo.height_px) == (288, 384)
     assert "turned upright" in next(f.message for f in photo.findings if f.code == "converted")
     assert store.files.path(photo.sha256).read_bytes() == data
 

@@ -78,7 +78,7 @@ def test_what_is_written_for_spreadsheets_cannot_run() -> None:
         (b"sku,sku,name\n1,2,3\n", "column 'sku' twice"),
         (b"sku,name\nD-1\n", "line 2: has 1 cells"),
         (b"sku,name\nD-1,nul\0byte\n", "control characters"),
-        (b'sku,name\nD-1,"open\n', "line 3"),
+        (b'sku,name\nD-1,"open\n', "line 2: unexpected end"),
         (b"sku,name\nD-1," + b"x" * 200_000 + b"\n", "field larger"),
         ("sku,name\nD-1,シャツ\n".encode("cp932"), "not in UTF-8"),
         (b"sku,name\n" + b"D,x\n" * 20_001, "more than 20000 rows"),

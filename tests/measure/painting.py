@@ -13,6 +13,7 @@ from PIL import Image
 
 from studio.measure.pictures import RGB, Mask
 
+Arms = Literal["down", "out", "up"]
 NAVY, RUST, BLACK = (38, 52, 110), (170, 74, 40), (28, 28, 32)
 
 
@@ -30,7 +31,7 @@ def paint(
     colour: tuple[int, int, int] = NAVY,
     stripe: tuple[int, int, int] | None = (230, 226, 214),
     size: tuple[int, int] = (384, 512),
-    arms: Literal["down", "out", "up"] = "down",
+    arms: Arms = "down",
     background: Literal["plain", "busy"] = "plain",
     shift: float = 0.0,
     hem: float = 0.66,
@@ -110,5 +111,7 @@ def _backdrop(width: int, height: int, kind: str, rng: np.random.Generator) -> R
 def encoded(rgb: RGB, kind: str = "PNG", **options: object) -> bytes:
     """The picture as the bytes of a file."""
     out = io.BytesIO()
+    if kind == "PNG":
+        options.setdefault("compress_level", 1)
     Image.fromarray(rgb).save(out, kind, **options)
     return out.getvalue()

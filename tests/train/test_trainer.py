@@ -27,8 +27,8 @@ LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "conv1", "c
 
 def config_of(**changes: Any) -> TrainingConfig:
     quick = {
-        "name": "brand", "dataset_id": "d", "lora_rank": 8, "lora_alpha": 8.0, "learning_rate": 2e-2, "lr_warmup_steps": 2,
-        "max_train_steps": 16, "train_batch_size": 2, "target_modules": LAYERS,
+        "name": "brand", "dataset_id": "d", "lora_rank": 8, "lora_alpha": 8.0, "learning_rate": 2e-2,
+        "lr_warmup_steps": 2, "max_train_steps": 16, "train_batch_size": 2, "target_modules": LAYERS,
     }  # fmt: skip
     return TrainingConfig.model_validate(quick | changes)
 
