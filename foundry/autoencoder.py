@@ -2,7 +2,6 @@
 
 AutoencoderKL of 8x reduction and 12 channels with normalised blocks, on small crops: many cheap steps. Colour is held
 by a squared error and a low-resolution term (an L1 and gradient loss alone learned shape and lost colour).
-(an L1 and gradient loss alone learned shape and lost colour).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from foundry.dataset import Renders
 from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
+from foundry.linear_start import start_linear
 
 FOLDER = Path("artefacts/autoencoder")
 LATENT_CHANNELS = 12
@@ -36,7 +36,7 @@ def build() -> AutoencoderKL:
         block_out_channels=(16, 32, 64, 96),
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
-        norm_num_groups=8,
+        norm_num_groups=4,
         sample_size=256,
         mid_block_add_attention=False,
     )
@@ -123,6 +123,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = build().to(device)
     renders = Renders.open("croquis")
+    start_linear(model, renders)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(renders)} renders, {device}")
 
     def loss_of_step(step: int) -> Losses:
@@ -130,7 +131,7 @@ def main() -> None:
         images = images.to(device)
         return losses(model, images, figure.to(device), torch.Generator().manual_seed(step))
 
-    config = FitConfig(FOLDER, arguments.minutes, learning_rate=2e-3, ema_decay=0.998)
+    config = FitConfig(FOLDER, arguments.minutes, learning_rate=1.5e-3, ema_decay=0.998)
     fit(model, loss_of_step, config, lambda: reconstruction(model.eval(), renders, 200))
     model.register_to_config(scaling_factor=latent_scale(model, renders))
     model.save_pretrained(FOLDER / "vae")

@@ -7,7 +7,10 @@ the posterior's deviation is a thousandth of the latents' own.
 from __future__ import annotations
 
 import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +48,24 @@ def encode(model: AutoencoderKL, images: Array) -> Array:
     return (torch.cat(parts) * model.config.scaling_factor).cpu().numpy().astype(np.float16)
 
 
-def write(split: str) -> None:
-    """Encodes every rendered shard of the split that has no latents yet."""
+def encode_shard(shard: Path, target: Path) -> Path:
+    """Encodes one rendered shard and draws its control maps."""
+    torch.set_num_threads(1)
     model = AutoencoderKL.from_pretrained(AUTOENCODER / "vae").to(pick_device()).eval()
-    for shard in sorted(p for p in (ROOT / split).glob("[0-9]*") if p.is_dir()):
-        target = LATENTS / split / shard.name
-        if (target / "control.npy").is_file():
-            continue
-        target.mkdir(parents=True, exist_ok=True)
-        np.save(target / "latents.npy", encode(model, np.load(shard / "image.npy")))
-        joints, visible = np.load(shard / "joints_px.npy"), np.load(shard / "visible.npy")
-        np.save(target / "control.npy", np.stack([control_of(j, v) for j, v in zip(joints, visible, strict=True)]))
-        print(target, flush=True)
+    target.mkdir(parents=True, exist_ok=True)
+    np.save(target / "latents.npy", encode(model, np.load(shard / "image.npy")))
+    joints, visible = np.load(shard / "joints_px.npy"), np.load(shard / "visible.npy")
+    np.save(target / "control.npy", np.stack([control_of(j, v) for j, v in zip(joints, visible, strict=True)]))
+    return target
+
+
+def write(split: str, workers: int) -> None:
+    """Encodes every rendered shard of the split that has no control maps yet (they are written last)."""
+    shards = sorted(p for p in (ROOT / split).glob("[0-9]*") if p.is_dir())
+    missing = [s for s in shards if not (LATENTS / split / s.name / "control.npy").is_file()]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for target in pool.map(encode_shard, missing, [LATENTS / split / s.name for s in missing]):
+            print(target, flush=True)
 
 
 @dataclass(frozen=True)
@@ -91,4 +100,6 @@ class Latents:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--split", default="croquis")
-    write(parser.parse_args().split)
+    parser.add_argument("--workers", type=int, default=1 if torch.cuda.is_available() else os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    write(arguments.split, arguments.workers)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from studio import wording
 from studio.errors import FaultsError, NotFoundError
 from studio.presets import Presets
 from studio.records.training import TrainingConfig
@@ -43,6 +44,13 @@ def test_every_training_preset_fits_the_record_and_says_where_it_is_from(shipped
         assert all(values.source for values in preset.bases.values())
         config = TrainingConfig(name="n", dataset_id="d", **shipped.training(name))
         assert config.lora_alpha == config.lora_rank
+
+
+def test_every_look_is_in_words_that_the_base_knows(shipped: Presets) -> None:
+    for look in shipped.looks().values():
+        words = wording.prompt(look, action="standing", view="front")
+        assert wording.unknown_words(words) == []
+        assert {"garment", "fabric", "colour", "sleeve", "neckline", "hem"} <= set(wording.parse(words)), look.name
 
 
 def test_an_edit_counts_at_once(own: Presets, tmp_path: Path) -> None:

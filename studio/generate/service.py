@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from studio.errors import Fault, FaultsError, StudioError
 from studio.generate.adapters import load_adapter
 from studio.generate.check import check_requests
-from studio.generate.matrix import matrix
+from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
 from studio.generate.png import restore, to_png
 from studio.records.base import new_id, now
@@ -114,6 +114,22 @@ class GenerateService:
         """The payload of a job of kind `generate`; checked, so that a bad request is refused before it waits."""
         self.check(requests)
         return {"requests": [request.model_dump(mode="json") for request in requests]}
+
+    def draw_sample(self, base: str, unet: Any, prompt: str, seed: int, path: Path) -> None:
+        """Draw a prompt with a UNet that training holds, its matrices included, and write it as a PNG.
+
+        Raises:
+            FaultsError: a prompt that is longer than the base reads.
+        """
+        from studio.generate.engine.sample import sample
+
+        card = self._presets.base(base)
+        request = GenerationRequest(
+            base=base, prompt=prompt, seed=seed, framing=framing_for(card),
+            num_inference_steps=card.num_inference_steps, guidance_scale=card.guidance_scale,
+        )  # fmt: skip
+        image = sample(self._cache, unet, request, device=self._device.device, dtype=self._device.dtype)
+        path.write_bytes(to_png(image, request))
 
     def handle(self, context: JobContext) -> dict[str, Any]:
         """Job handler of kind `generate`: `{"requests": [...]}` -> `{"batch_id", "variant_ids"}`."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
+import numpy as np
+
 from studio.label.faces import FaceCounter
 from studio.measure.pictures import RGB, Mask
 from studio.measure.sharpness import BLURRED_BELOW, sharpness
@@ -12,6 +15,8 @@ from studio.records.photo import Finding
 MAX_CROP_LOSS = 0.35
 MAX_CLIPPED = 0.05
 """Both are what other tools start from."""
+EDGE_SHARE = 0.006
+"""Margin of the subject that exposure leaves out, as a share of the long side."""
 MAX_ASPECT = 2.0
 _STEP_PX = 32
 
@@ -89,7 +94,10 @@ def _exposure(rgb: RGB, mask: Mask | None) -> tuple[Finding, Finding]:
             Finding(code="highlights", level="not-checked", message=message),
             Finding(code="shadows", level="not-checked", message=message),
         )
-    subject = rgb[mask]
+    # The mask's edge is right to a pixel or so of a small copy: without it, a white backdrop would count as burnt.
+    margin = max(1, round(EDGE_SHARE * max(mask.shape)))
+    core = cv2.erode(mask.astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)).astype(bool)
+    subject = rgb[core if core.any() else mask]
     burnt = float((subject >= 254).all(axis=1).mean())
     black = float((subject <= 2).all(axis=1).mean())
     return (

@@ -122,8 +122,7 @@ class Judge:
 
 
 def _resize(mask: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    resized: NDArray[np.float32] = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _best(name: str, logits: torch.Tensor) -> tuple[str, float]:

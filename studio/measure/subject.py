@@ -19,7 +19,7 @@ PLAIN_SPREAD = 9.0
 """Largest spread of the border (CIELAB distance, 90th percentile) that still counts as a plain backdrop."""
 MIN_SHARE, MAX_SHARE = 0.01, 0.92
 """Share of the picture that a subject may fill."""
-MAX_HOLE = 0.015
+MAX_HOLE = 0.004
 """Share of the subject under which a hole in it counts as a fault of the mask."""
 
 Lab = npt.NDArray[np.float32]

@@ -31,7 +31,7 @@ Parameters = dict[str, torch.nn.Parameter]
 class _Before:
     """What attaching changes on a UNet besides its layers."""
 
-    training: bool
+    training: tuple[tuple[torch.nn.Module, bool], ...]
     requires_grad: tuple[tuple[torch.nn.Parameter, bool], ...]
     wrapped: dict[str, tuple[list[str], bool]]
     """Layer that carried adapters already -> which of them were active, and whether all were switched off."""
@@ -91,7 +91,7 @@ def _initialise(parameters: Parameters, seed: int) -> None:
 
 def _remember(unet: Any) -> _Before:
     return _Before(
-        training=unet.training,
+        training=tuple((module, module.training) for module in unet.modules()),
         requires_grad=tuple((p, p.requires_grad) for p in unet.parameters()),
         wrapped={name: (list(layer.active_adapters), layer.disable_adapters) for name, layer in _tuner_layers(unet)},
         attributes={key: unet.__dict__[key] for key in _NOTES if key in unet.__dict__},
@@ -113,7 +113,8 @@ def _detach(unet: Any, before: _Before) -> None:
     for parameter, requires_grad in before.requires_grad:
         parameter.requires_grad_(requires_grad)
         parameter.grad = None
-    unet.train(before.training)
+    for module, training in before.training:
+        module.training = training
 
 
 def _hide_notes(unet: Any) -> None:

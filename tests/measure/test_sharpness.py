@@ -10,7 +10,7 @@ from studio.measure.sharpness import BLURRED_BELOW, sharpness
 from studio.measure.subject import subject_mask
 from tests.measure.painting import paint
 
-SIZES = [(384, 512), (768, 1024), (1536, 2048)]
+SIZES = [(384, 512), (768, 1024)]
 
 
 def measured(rgb: RGB) -> float:

@@ -23,7 +23,7 @@ CLEARED = Rights(source="studio shoot", owner="Brand", licence="Own work", model
 TRIGGER = "sksdress"
 
 
-def png(number: int, width_px: int = 192, height_px: int = 256) -> bytes:
+def png(number: int, width_px: int = 64, height_px: int = 96) -> bytes:
     """A picture of stripes and a gradient that differs from number to number."""
     y, x = np.mgrid[0:height_px, 0:width_px]
     stripes = 127 + 120 * np.sin(x / (4 + number) + y / 30)
@@ -35,7 +35,7 @@ def png(number: int, width_px: int = 192, height_px: int = 256) -> bytes:
 
 def add_photo(store: Store, dataset: Dataset, number: int, **changes: Any) -> Photo:
     """Photo `number` in file store and table; `changes` override fields of its record."""
-    width_px, height_px = changes.get("width_px", 192), changes.get("height_px", 256)
+    width_px, height_px = changes.get("width_px", 64), changes.get("height_px", 96)
     photo = Photo(
         id=new_id("pho"),
         dataset_id=dataset.id,

@@ -78,7 +78,7 @@ def test_cached_text_equals_a_live_encode(encodings: Encodings, tiny_base: Path)
 def test_what_an_encoding_was_made_from_decides_whether_it_counts(
     tmp_path: Path, files: FileStore, encodings: Encodings, vae: Any, tiny_base: Path
 ) -> None:
-    item = item_of(files.put_bytes(png(1), ".png"))
+    item = item_of(files.put_bytes(png(1, 192, 256), ".png"))
     encodings.encode_latents(item, files.path(item.sha256), vae, mirrored=False)
     assert encodings.without_latents([item], mirrored=False) == []
     assert encodings.without_latents([item], mirrored=True) == [(item, True)]

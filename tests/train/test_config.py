@@ -39,9 +39,9 @@ def test_all_other_faults_come_in_one_error(store: Store, settings: Settings) ->
     refused = Finding(code="broken", level="refused", message="cut off")
     add_photo(store, dataset, 10, caption="", file_name="mute.png")
     add_photo(store, dataset, 11, caption="a dress", file_name="plain.png")
-    add_photo(store, dataset, 12, width_px=96, height_px=128, file_name="small.png")
+    add_photo(store, dataset, 12, width_px=40, height_px=60, file_name="small.png")
     add_photo(store, dataset, 13, findings=(refused,), file_name="broken.png")
-    add_photo(store, dataset, 14, crop_px=(0, 0, 100, 200), file_name="cropped.png")
+    add_photo(store, dataset, 14, crop_px=(0, 0, 40, 90), file_name="cropped.png")
     with pytest.raises(FaultsError) as caught:
         service_of(store, settings).prepare(config_of(dataset, lr_warmup_steps=8, trigger_token="other"))
     faults: dict[str, str] = {}
@@ -49,9 +49,9 @@ def test_all_other_faults_come_in_one_error(store: Store, settings: Settings) ->
         faults[fault.where] = faults.get(fault.where, "") + fault.what
     assert faults["mute.png"] == "has no caption."
     assert "'other'" in faults["plain.png"]
-    assert "192x256" in faults["small.png"]
+    assert "40x60 px would have to be enlarged to 64x96" in faults["small.png"]
     assert "cut off" in faults["broken.png"]
-    assert "100x200 px would have to be enlarged" in faults["cropped.png"]
+    assert "40x90 px would have to be enlarged" in faults["cropped.png"]
     assert "8 steps of warm-up" in faults["lr_warmup_steps"]
     assert TRIGGER in faults["trigger_token"]
 

@@ -37,20 +37,22 @@ def run_process(context: ForkServerContext, settings: Settings, job_id: str, pla
 def last_tensors(run: TrainingRun) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(RunFolder(Path(run.folder)).checkpoints / "step_00000016.safetensors")
+    return load_file(RunFolder(Path(run.folder)).checkpoints / "step_00000012.safetensors")
 
 
 def test_three_kills_change_no_bit(processes: ForkServerContext, store: Store, settings: Settings) -> None:
     dataset = add_dataset(store)
     service = service_of(store, settings)
     queue = JobQueue(store)
-    config = config_of(dataset, max_train_steps=16, sample_every=8, gradient_accumulation_steps=2, random_flip=True)
+    config = config_of(
+        dataset, max_train_steps=12, sample_every=6, validate_every=6, gradient_accumulation_steps=2, random_flip=True
+    )
     killed, unbroken = service.prepare(config), service.prepare(config)
     job = queue.submit("train", {"run_id": killed.id})
-    for place in ("step 2", "sample 8", "step 13"):  # before any checkpoint, between checkpoint and sample, after one
+    for place in ("step 2", "sample 6", "step 9"):  # before any checkpoint, between checkpoint and sample, after one
         assert run_process(processes, settings, job.id, place) == -signal.SIGKILL
         assert store.training_runs.get(killed.id).status == "running"
-    assert store.training_runs.get(killed.id).step == 12
+    assert store.training_runs.get(killed.id).step == 8
 
     service.resume(killed.id)
     for run in (killed, unbroken):
