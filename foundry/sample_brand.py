@@ -158,7 +158,7 @@ def product(pack: BodyPack) -> Product:
 
 
 def measures_mm(pack: BodyPack) -> dict[str, float]:
-    """The dress as cut: girths over the cloth to 10 mm, lengths to 5 mm; `length` from the nape to the middle of the hem."""
+    """The dress as cut: girths over the cloth to 10 mm, `length` from the nape to the middle of the hem to 5 mm."""
     m = map_body(pack, pack.body(house_body(pack), HEIGHT_M))
     rest = m.rest.vertices
     cloth = np.zeros(len(rest), bool)

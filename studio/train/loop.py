@@ -39,9 +39,9 @@ def train(
         InputError: the loss is no finite number.
     """
     last = config.max_train_steps
-    if start == 0 and not metrics.rows:
+    if not metrics.rows:
         _measure(metrics, watch, 0)
-    elif start % config.sample_every == 0 or start == last:
+    if start and (start % config.sample_every == 0 or start == last):
         watch.draw(start)  # the stop may have come between checkpoint and samples
     for step in range(start + 1, last + 1):
         if watch.cancelled():

@@ -52,7 +52,7 @@ def test_another_aspect_is_outside_its_domain(judge: Judge) -> None:
 
 def test_reads_the_true_pictures_of_the_sample_brand(judge: Judge) -> None:
     truth = json.loads((TRUTH / "truth.json").read_text())
-    paths = sorted(p for p in TRUTH.glob("*.png") if "mask" not in p.stem)[:12]
+    paths = sorted(p for p in TRUTH.glob("*.png") if "garment" not in p.stem)[:12]
     assert len(paths) == 12
     readings = judge.read([_picture(p) for p in paths])
     assert all(r.in_domain for r in readings)
@@ -61,7 +61,7 @@ def test_reads_the_true_pictures_of_the_sample_brand(judge: Judge) -> None:
 
 
 def test_a_larger_picture_is_read_in_its_own_pixels(judge: Judge) -> None:
-    path = sorted(p for p in TRUTH.glob("*.png") if "mask" not in p.stem)[0]
+    path = sorted(p for p in TRUTH.glob("*.png") if "garment" not in p.stem)[0]
     small = _picture(path)
     large = np.asarray(Image.fromarray(small).resize((768, 1024), Image.Resampling.BICUBIC))
     one, four = judge.read([small])[0], judge.read([large])[0]
