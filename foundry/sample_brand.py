@@ -38,7 +38,8 @@ from studio.records.product import Product
 Array = npt.NDArray[Any]
 PRESETS_ROOT = Path("presets")
 FOLDER = "sample_brand"
-PHOTOS, FIRST_SEED = 30, 400
+PHOTOS, FIRST_SEED = 30, 900
+"""Photo n has the seed FIRST_SEED + n; with these no hand or foot leaves its picture."""
 PHOTO_SCALE = 4
 """Photos are 768x1024: four times the base's picture."""
 JPEG_QUALITY = 88
@@ -109,7 +110,7 @@ def photo_scenes(pack: BodyPack) -> list[tuple[Scene, Framing]]:
     for number in range(PHOTOS):
         view, action = VIEWS[number % len(VIEWS)], ACTIONS[number % len(ACTIONS)]
         if (view, action) == ("back", "arms-crossed"):
-            action = "standing"
+            action = "standing"  # crossed arms cannot be seen from behind
         seed, background = FIRST_SEED + number, backgrounds[number % len(backgrounds)]
         scene = dressed(pack, seed, view=view, action=action, background=background)
         scenes.append((scene, sample_framing(seed).scaled(PHOTO_SCALE)))

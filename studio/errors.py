@@ -1,15 +1,15 @@
 """The one exception tree. Every error says what happened and what to do next.
 
-    StudioError
-    ├── InputError          what was given cannot be used (a file, a config, a request)
-    │   ├── FaultsError     several faults of one dataset or config, collected and reported together
-    │   └── GateError       a weights file or model folder was refused before any library saw it
-    ├── RightsError         something may not be used: rights missing, expired, licence not commercial
-    ├── NotFoundError       no such record, file, base or brand model
-    ├── ConflictError       the state does not allow it (not approved, already running, same key, other body)
-    ├── CapabilityError     the chosen base cannot do this
-    ├── ResourceError       disk full, out of memory, queue full, device busy
-    └── Cancelled           a person stopped the job; nothing was lost
+StudioError
+├── InputError          what was given cannot be used (a file, a config, a request)
+│   ├── FaultsError     several faults of one dataset or config, collected and reported together
+│   └── GateError       a weights file or model folder was refused before any library saw it
+├── RightsError         something may not be used: rights missing, expired, licence not commercial
+├── NotFoundError       no such record, file, base or brand model
+├── ConflictError       the state does not allow it (not approved, already running, same key, other body)
+├── CapabilityError     the chosen base cannot do this
+├── ResourceError       disk full, out of memory, queue full, device busy
+└── Cancelled           a person stopped the job; nothing was lost
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def test_every_training_preset_fits_the_record_and_says_where_it_is_from(shipped
 
 
 def test_every_look_is_in_words_that_the_base_knows(shipped: Presets) -> None:
-    for look in shipped.looks().values():
+    # The sample brand's looks name its product instead, which the base cannot know.
+    for look in (look for name, look in shipped.looks().items() if not name.startswith("sample-")):
         words = wording.prompt(look, action="standing", view="front")
         assert wording.unknown_words(words) == []
         assert {"garment", "fabric", "colour", "sleeve", "neckline", "hem"} <= set(wording.parse(words)), look.name

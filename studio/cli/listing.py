@@ -8,6 +8,7 @@ import typer
 
 from studio.cli.command import Context, Json, call_of, group
 from studio.cli.output import table
+from studio.errors import InputError
 
 app = group("listing", "Fill a sales channel's slots with approved variants, check them, and pack them.")
 
@@ -44,10 +45,23 @@ def preflight(context: Context, sku: Sku, channel: Channel, as_json: Json = Fals
 
 
 @app.command()
-def package(context: Context, sku: Sku, channel: Channel, as_json: Json = False) -> None:
+def package(
+    context: Context,
+    sku: Sku,
+    channel: Channel,
+    listing_id: Annotated[
+        str, typer.Option("--listing", help="Pack this listing, with its overrides, instead of filling slots anew.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
     """Fill, check and pack: named and sized pictures, alternative texts, provenance and a manifest, in one zip."""
     with call_of(context).studio() as (studio, output):
-        listing = studio.listing.fill(sku, channel)
+        listing = studio.listing.get(listing_id) if listing_id else studio.listing.fill(sku, channel)
+        if (listing.sku, listing.channel) != (sku, channel):
+            raise InputError(
+                f"{listing.id} is a listing of {listing.sku} for {listing.channel}, not of {sku} for {channel}.",
+                "Name its own SKU and channel, or leave --listing out.",
+            )
         path = studio.listing.package(listing.id)
         output.result({"listing": listing.id, "path": path, "pictures": len(listing.slots)}, str(path))
 

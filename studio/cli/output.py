@@ -100,8 +100,13 @@ def table(title: str, *columns: str, rows: Sequence[Sequence[object]]) -> Table:
     """A table whose cells are shown as they are, never read as markup."""
     made = Table(*columns, title=escape(title))
     for row in rows:
-        made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*(escape("" if cell is None else visible(str(cell))) for cell in row))
     return made
+
+
+def visible(text: str) -> str:
+    """Text from outside without the power to move the cursor or turn the line: such signs are spelt out."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def stdout_is_terminal() -> bool:

@@ -37,6 +37,10 @@ class ListingService:
         """All sales channels by name. Raises FaultsError."""
         return self._presets.channels()
 
+    def get(self, listing_id: str) -> Listing:
+        """A listing as it stands. Raises NotFoundError."""
+        return self._store.listings.get(listing_id)
+
     def fill(self, sku: str, channel: str) -> Listing:
         """A new listing with the approved variants of a product in the channel's slots, best rated first.
 

@@ -24,7 +24,20 @@ Hem = Literal["mini", "knee", "midi", "ankle"]
 """Length of skirt or dress; for trousers: `mini` shorts, `knee`, `midi` cropped, `ankle` full length."""
 Fabric = Literal["plain", "stripe", "check", "dots", "knit", "denim", "floral", "jacquard"]
 Colour = Literal[
-    "white", "black", "grey", "red", "orange", "yellow", "green", "teal", "blue", "navy", "purple", "pink", "beige", "brown"
+    "white",
+    "black",
+    "grey",
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "teal",
+    "blue",
+    "navy",
+    "purple",
+    "pink",
+    "beige",
+    "brown",
 ]
 View = Literal["front", "three-quarter", "side", "back"]
 Action = Literal["standing", "walking", "hand-on-hip", "arms-crossed", "sitting"]

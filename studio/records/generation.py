@@ -44,7 +44,9 @@ class GenerationRequest(Record):
     @model_validator(mode="after")
     def _consistent(self) -> GenerationRequest:
         if self.framing.width_px % 8 or self.framing.height_px % 8:
-            raise ValueError(f"width and height must be multiples of 8, not {self.framing.width_px}x{self.framing.height_px}")
+            raise ValueError(
+                f"width and height must be multiples of 8, not {self.framing.width_px}x{self.framing.height_px}"
+            )
         if self.control_guidance_start >= self.control_guidance_end:
             raise ValueError("control_guidance_start must lie before control_guidance_end")
         return self

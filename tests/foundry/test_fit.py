@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from foundry.fit import Ema, FitConfig, fit, schedule
 from torch import nn
+
+from foundry.fit import Ema, FitConfig, fit, schedule
 
 
 def _line() -> nn.Linear:
@@ -57,7 +58,8 @@ def test_a_stopped_run_goes_on_from_its_state(tmp_path: Path) -> None:
 def test_schedule_warms_up_and_decays() -> None:
     config = FitConfig(Path("."), minutes=1, learning_rate=1)
     factors = [schedule(p, config) for p in (0.0, 0.02, 0.5, 1.0)]
-    assert factors[0] < factors[1] and factors[1] == pytest.approx(1.0)
+    assert factors[0] < factors[1]
+    assert factors[1] == pytest.approx(1.0)
     assert factors[3] == pytest.approx(config.floor)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from studio.errors import NotFoundError
 from studio.measure.judge import Judge
 from studio.records.attributes import ATTRIBUTE_VALUES
