@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from foundry.dataset import Renders
 from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
@@ -88,7 +88,7 @@ def losses(output: Output, truth: dict[str, torch.Tensor], device: torch.device)
     }
     attributes = truth["attributes"].to(device)
     parts = [F.cross_entropy(output.attributes[n].float(), attributes[:, i]) for i, n in enumerate(ATTRIBUTE_VALUES)]
-    return result | {"attributes": torch.stack(parts).sum() * 0.3}
+    return result | {"attributes": torch.stack(parts).sum()}
 
 
 @torch.no_grad()
@@ -144,6 +144,16 @@ def ship(net: JudgeNet, renders: Renders, card: dict[str, Any]) -> None:
     (SHIPPED / "card.json").write_text(json.dumps({"trusted": trusted, "held_out_renders": card}, indent=1) + "\n")
 
 
+def start_warm(net: JudgeNet) -> None:
+    """Takes over what fits of the shipped weights, so that a later run goes on from them."""
+    own, shipped = net.state_dict(), load_file(SHIPPED / "judge.safetensors")
+    fitting = {
+        name: shipped[name].float() for name in own if name in shipped and shipped[name].shape == own[name].shape
+    }
+    net.load_state_dict(own | fitting)
+    print(f"{len(fitting)} of {len(own)} tensors from {SHIPPED}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
@@ -151,6 +161,8 @@ def main() -> None:
     device = pick_device()
     torch.manual_seed(0)
     net = JudgeNet().to(device)
+    if (SHIPPED / "judge.safetensors").is_file():
+        start_warm(net)
     renders, held_out = Renders.open("judge"), Renders.open("held-out")
     print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, {len(renders)} renders, {device}")
 

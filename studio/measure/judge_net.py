@@ -1,4 +1,8 @@
-"""The judge's network: joints, masks and attributes of one dressed figure at 192x256 px."""
+"""The judge's network: joints, masks and attributes of one dressed figure at 192x256 px.
+
+Attributes are read where a person would look: at the joints and along the limbs that the network has found (whether a
+forearm shows skin tells the sleeve), and in the mean under the masks of top and skirt.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,9 @@ WIDTH_PX, HEIGHT_PX = 192, 256
 CHANNELS = (16, 32, 64, 96, 128)
 HEAT_STRIDE, LABEL_STRIDE, EMBEDDING = 4, 2, 96
 LABELS = ("background", "figure", "lower", "upper")
+LIMBS = ((2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13), (1, 0), (1, 8), (1, 11), (2, 8), (5, 11))
+"""Joints between which the network looks half-way."""
+TEXTURE = 48
 
 
 class Output(NamedTuple):
@@ -64,13 +71,15 @@ class JudgeNet(nn.Module):
         self.up = nn.ModuleList(Block(a + b, a) for a, b in reversed(pairs))
         self.heat = nn.Conv2d(CHANNELS[1], len(JOINT_NAMES), 1)
         self.labels = nn.Conv2d(CHANNELS[0], len(LABELS), 1)
-        self.texture = Block(CHANNELS[1], 48)
-        pooled = CHANNELS[-1] + 3 * (3 + 48) + 3 * 48 + len(JOINT_NAMES) * 2
-        self.embed = nn.Sequential(nn.Linear(pooled, 192), nn.SiLU(), nn.Linear(192, EMBEDDING), nn.SiLU())
-        self.seen = nn.Linear(EMBEDDING, len(JOINT_NAMES))
-        self.heads = nn.ModuleDict(
-            {name: nn.Linear(EMBEDDING + pooled, len(v)) for name, v in ATTRIBUTE_VALUES.items()}
+        self.texture = Block(CHANNELS[1], TEXTURE)
+        looked_at = (len(JOINT_NAMES) + len(LIMBS)) * (3 + TEXTURE) + 3 * (3 + TEXTURE) + 3 * TEXTURE
+        pooled = CHANNELS[-1] + looked_at + len(JOINT_NAMES) * 2
+        self.embed = nn.Sequential(
+            nn.LayerNorm(pooled), nn.Linear(pooled, 256), nn.SiLU(), nn.Linear(256, EMBEDDING), nn.SiLU()
         )
+        self.seen = nn.Linear(EMBEDDING, len(JOINT_NAMES))
+        self.read = nn.Sequential(nn.LayerNorm(pooled), nn.Linear(pooled, 256), nn.SiLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(v)) for name, v in ATTRIBUTE_VALUES.items()})
 
     def forward(self, images: torch.Tensor) -> Output:
         """images: (B, 3, 256, 192) in [-1, 1]."""
@@ -83,24 +92,30 @@ class JudgeNet(nn.Module):
             x = block(torch.cat([F.interpolate(x, size=skip.shape[-2:], mode="nearest"), skip], 1))
             fine.append(x)
         heat, labels = self.heat(fine[-2]), self.labels(fine[-1])
-        places = soft_places(heat.detach())
-        pooled = torch.cat([self._pool(images, fine[-2], labels), deepest.mean((2, 3)), places.flatten(1)], 1)
-        embedding = self.embed(pooled)
-        both = torch.cat([embedding, pooled], 1)
-        attributes = {name: head(both) for name, head in self.heads.items()}
+        places = sharp_places(heat.detach()) / torch.tensor([WIDTH_PX, HEIGHT_PX], device=heat.device)
+        values = torch.cat([F.avg_pool2d(images, HEAT_STRIDE), self.texture(fine[-2])], 1)
+        looked_at = [_at(values, places), _under(values, labels.detach())]
+        pooled = torch.cat([*looked_at, deepest.mean((2, 3)), places.flatten(1)], 1)
+        embedding, read = self.embed(pooled), self.read(pooled)
+        attributes = {name: head(read) for name, head in self.heads.items()}
         return Output(heat, self.seen(embedding), labels, attributes, embedding)
 
-    def _pool(self, images: torch.Tensor, fine: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean colour and texture under figure, lower and upper, and the spread of the texture there."""
-        texture = self.texture(fine)
-        shares = F.avg_pool2d(labels.detach().softmax(1)[:, 1:], 2)
-        colour = F.avg_pool2d(images, HEAT_STRIDE)
-        values = torch.cat([colour, texture], 1)
-        total = shares.sum((2, 3)).clamp(min=1.0)[:, :, None]
-        mean = torch.einsum("bkhw,bchw->bkc", shares, values) / total
-        square = torch.einsum("bkhw,bchw->bkc", shares, texture.square()) / total
-        spread = (square - mean[:, :, 3:].square()).clamp(min=1e-6).sqrt()
-        return torch.cat([mean.flatten(1), spread.flatten(1)], 1)
+
+def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) features at the joints (B, 18, 2; in [0, 1]) and half-way along the limbs, flattened to (B, N)."""
+    middles = torch.stack([(places[:, a] + places[:, b]) / 2 for a, b in LIMBS], 1)
+    grid = torch.cat([places, middles], 1)[:, None] * 2 - 1
+    return F.grid_sample(values, grid, align_corners=False, padding_mode="border").flatten(1)
+
+
+def _under(values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(B, 3 + T, h, w) colour and texture: their mean under figure, lower and upper, and the texture's spread there."""
+    shares = F.avg_pool2d(labels.softmax(1)[:, 1:], 2)
+    total = shares.sum((2, 3)).clamp(min=1.0)[:, :, None]
+    mean = torch.einsum("bkhw,bchw->bkc", shares, values) / total
+    square = torch.einsum("bkhw,bchw->bkc", shares, values[:, 3:].square()) / total
+    spread = (square - mean[:, :, 3:].square()).clamp(min=1e-6).sqrt()
+    return torch.cat([mean.flatten(1), spread.flatten(1)], 1)
 
 
 def soft_places(heat: torch.Tensor) -> torch.Tensor:

@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from foundry.body import BodyPack, BodyPose
+from foundry.body import BodyPack, BodyPose, pose_body
 from foundry.body_pack import sample_bodies
+from foundry.garments import map_body, outfit_layers
 from foundry.poses import SIDES, direction
 from foundry.render import Render, render
 from foundry.scene import SPLITS, Scene, body_for, sample_attributes, sample_scene
+from foundry.surface import draw
 from studio.records.attributes import Action, FigureAttributes, Garment, View
 from studio.records.pose import Framing
 
@@ -129,8 +131,14 @@ def test_a_sleeve_ends_where_its_millimetres_say(pack: BodyPack) -> None:
 
 
 def test_a_figure_is_as_tall_in_the_picture_as_it_is(pack: BodyPack) -> None:
-    _, top, _, bottom = extent_mm(render(pack, straight(pack), FINE).figure_mask, FINE)
-    assert top - bottom == pytest.approx(1700, abs=15)
+    chosen = straight(pack)
+    body = map_body(pack, pack.body(chosen.body_index, chosen.height_m))
+    layers = outfit_layers(pack, body, "dress", chosen.lengths)
+    bald, _ = draw(pack, body, pose_body(pack, body.rest, chosen.pose), layers, FINE)
+    rows = np.ptp(bald.rows) + 1
+    assert rows / FINE.px_per_mm == pytest.approx(1700, abs=15)  # the soles of the shoes are 6 mm thick
+    _, top, _, bottom = extent_mm(render(pack, chosen, FINE).figure_mask, FINE)
+    assert 1700 < top - bottom < 1730  # with hair
     assert bottom == pytest.approx(0, abs=10)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +65,6 @@ def test_thirty_photos_ship(sample: Sample) -> None:
 
 
 def test_rights_trigger_and_sizes_are_in_order(sample: Sample) -> None:
-    from datetime import date
-
     assert sample.rights.missing(date(2026, 1, 1)) == ()
     assert sample.rights.licence == "Apache-2.0"
     check_trigger(sample.plan.trigger_token)
@@ -128,8 +128,6 @@ def test_the_files_are_what_the_foundry_draws(pack: BodyPack, sample: Sample) ->
 
 
 def test_the_true_pictures_show_the_pattern_in_the_asked_poses(sample: Sample, poses: dict[str, Pose]) -> None:
-    import json
-
     rows = json.loads((FOLDER / "truth" / "truth.json").read_text(encoding="utf-8"))
     assert len(rows) == 12
     for row in rows.values():

@@ -30,7 +30,7 @@ def processes() -> ForkServerContext:
 def run_process(context: ForkServerContext, settings: Settings, job_id: str, place: str) -> int | None:
     process = context.Process(target=train_until, args=(settings, job_id, place))
     process.start()
-    process.join(timeout=120)
+    process.join(timeout=300)
     return process.exitcode
 
 
@@ -40,6 +40,8 @@ def last_tensors(run: TrainingRun) -> dict[str, torch.Tensor]:
     return load_file(RunFolder(Path(run.folder)).checkpoints / "step_00000012.safetensors")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_three_kills_change_no_bit(processes: ForkServerContext, store: Store, settings: Settings) -> None:
     dataset = add_dataset(store)
     service = service_of(store, settings)

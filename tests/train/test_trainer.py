@@ -70,6 +70,7 @@ def test_loss_on_fixed_questions_falls_when_two_photos_are_overfitted(
 ) -> None:
     questions = FixedQuestions(photos_of(2), Objective(scheduler, None), seed=0, batch_size=4)
     config = config_of(target_modules=LAYERS, max_train_steps=10)
+    unet.to(autocast or torch.float32)  # as the cache hands it out in that dtype
     with trainer_of(unet, scheduler, config, autocast=autocast) as trainer:
         before = questions.loss(trainer)
         for step in range(1, 11):
