@@ -16,9 +16,10 @@ Written by `python -m benchmarks`; changes by hand are lost with the next run.
 Every subject runs in one process: the same weights, seeds, steps, threads and number format, and the arms in turn
 (A B A B). The first round of each arm warms up and counts for nothing. Each round is timed as a whole and divided by
 what it did. Tables give median and minimum over the rounds, of wall time and of CPU time (all threads and child
-processes together). A speed-up is the ratio of the median wall times, in comparison with the table's first row; it is
-told only where the outcomes are the same within the limit, and refused otherwise. Peak memory is the greatest resident
-memory (`getrusage`) of a process of its own that did one round of one arm and nothing else, imports included."""
+processes together). A speed-up is the median wall time of the table's first row divided by the arm's own: below 1 the
+arm is slower. It is told only where the outcomes are the same within the limit, and refused otherwise. Peak memory is
+the greatest resident memory (`getrusage`) of a process of its own that did one round of one arm and nothing else,
+imports included."""
 NOT_YET = "Not measured on this machine yet."
 COLUMNS = (
     "", "wall, median", "wall, least", "CPU, median", "CPU, least", "first round", "speed-up", "peak memory",
@@ -61,8 +62,8 @@ def _section(subject: Subject, result: Result | None) -> Iterator[str]:
     for comparison in result.comparisons:
         yield f"### {comparison.title}\n\nSeconds a {comparison.unit}." + _compares(comparison)
         yield table(COLUMNS, (_row(comparison, arm) for arm in comparison.arms))
-    for figure in result.figures:
-        yield f"- {figure.what}: {seconds(figure.seconds)}"
+    if result.figures:
+        yield "\n".join(f"- {figure.what}: {seconds(figure.seconds)}" for figure in result.figures)
 
 
 def _stamp(result: Result) -> str:

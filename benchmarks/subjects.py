@@ -36,9 +36,9 @@ SUBJECTS: Mapping[str, Subject] = {
             "than this plain one."
         ),
         silent=(
-            "Nothing about a GPU, other sizes, other bases, or half precision. The gain comes from texts encoded once, "
-            "poses embedded once, and a ControlNet that does not run outside its range; a single picture with control "
-            "in all steps gains next to nothing."
+            "Nothing about a GPU, other sizes, other bases, or half precision. The engine leaves out encoding a "
+            "text again, embedding a pose again at every step, and running the ControlNet outside its range: with one "
+            "picture and control in all steps there is little of that."
         ),
     ),
     "lora_step": Subject(
@@ -88,8 +88,8 @@ SUBJECTS: Mapping[str, Subject] = {
             "stay, which grow with every resident. The slot is made once, before the time counts."
         ),
         silent=(
-            "How much a run gains: the engine switches once a batch at most, and a batch takes seconds. The UNet with "
-            "a slot is a little slower than without; that is not in these numbers."
+            "How much a run gains: the engine switches once a batch, which is little beside drawing it. A UNet with a "
+            "LoRA on it does more work at every step, in every arm; that is not in these numbers."
         ),
     ),
 }
