@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from foundry.dataset import Renders
 from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
-from studio.measure.judge_net import HEAT_STRIDE, LABEL_STRIDE, JudgeNet, Output, sharp_places
+from studio.measure.judge_net import HEAT_STRIDE, LABEL_STRIDE, JudgeNet, Output, domain_features, sharp_places
 from studio.records.attributes import ATTRIBUTE_VALUES
 
 Array = npt.NDArray[Any]
@@ -29,7 +29,7 @@ SHIPPED = Path("presets/judge")
 BATCH = 8
 TRUST = 0.97
 MIRRORED = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
-DOMAIN_MARGIN = 1.5
+DOMAIN_MARGIN = 2.0
 
 
 def roughen(rng: np.random.Generator, image: Array) -> Array:
@@ -119,18 +119,18 @@ def evaluate(net: JudgeNet, renders: Renders) -> dict[str, Any]:
 
 @torch.no_grad()
 def domain_of(net: JudgeNet, renders: Renders, count: int = 1500) -> dict[str, torch.Tensor]:
-    """Mean and precision of the embedding over soiled training renders, and the limit of what counts as known."""
+    """Mean and precision of the domain features over soiled training renders, and the limit of what counts as known."""
     device, rng = next(net.parameters()).device, np.random.default_rng(3)
     rows = np.arange(min(count, len(renders)))
-    parts = [
-        net(batch_of(renders, part, rng)["images"].to(device)).embedding
-        for part in np.array_split(rows, len(rows) // 25)
-    ]
-    embedding = torch.cat(parts).double().cpu()
-    mean = embedding.mean(0)
-    covariance = torch.cov((embedding - mean).T) + 1e-4 * torch.eye(embedding.shape[1], dtype=torch.float64)
+    parts = []
+    for part in np.array_split(rows, len(rows) // 25):
+        images = batch_of(renders, part, rng)["images"].to(device)
+        parts.append(domain_features(images, net(images)))
+    features = torch.cat(parts).double().cpu()
+    mean = features.mean(0)
+    covariance = torch.cov((features - mean).T) + 1e-4 * torch.eye(features.shape[1], dtype=torch.float64)
     precision = torch.linalg.inv(covariance)
-    distance = torch.einsum("be,ef,bf->b", embedding - mean, precision, embedding - mean).sqrt()
+    distance = torch.einsum("be,ef,bf->b", features - mean, precision, features - mean).sqrt()
     return {"mean": mean, "precision": precision, "limit": distance.quantile(0.999) * DOMAIN_MARGIN}
 
 

@@ -19,6 +19,7 @@ import torch
 from diffusers import StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
 from foundry.assemble import TARGET
+from foundry.autoencoder import FOLDER as AUTOENCODER
 from foundry.dataset import Renders
 from foundry.judge import SHIPPED
 from foundry.latents import control_of
@@ -120,7 +121,6 @@ def measure(items: Items, readings: list[Reading], pictures: list[Array], truste
         "attributes": round(float(np.mean(counted)), 3) if counted else None,
         "attributes_unseen_wording": round(float(np.mean(odd)), 3) if odd else None,
         "each_attribute": {name: round(float(np.mean(values)), 3) for name, values in right.items()},
-        "in_domain": round(float(np.mean([reading.in_domain for reading in readings])), 3),
     }
 
 
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=Path("artefacts/scorecard.png"))
     arguments = parser.parse_args()
     card, drawn, free = scorecard(arguments.items, arguments.steps, arguments.guidance)
+    card["autoencoder"] = json.loads((AUTOENCODER / "scorecard.json").read_text())
     (TARGET / "scorecard.json").write_text(json.dumps(card, indent=1) + "\n")
     print(json.dumps({k: card[k] for k in ("joint_mm_median", "joint_mm_p95", "iou", "delta_e", "attributes")}))
     write_sheet(arguments.sheet, Items.load(arguments.items).images, drawn, free)

@@ -10,6 +10,7 @@ import typer
 from studio.cli.command import Context, Json, call_of
 from studio.cli.output import table
 from studio.demo import run_demo
+from studio.errors import ConflictError
 
 
 def demo(
@@ -25,3 +26,6 @@ def demo(
         if not as_json:
             for words in (f"contact sheet  {report.contact_sheet}", *(f"package        {p}" for p in report.packages)):
                 output.say(words)
+        if not report.packages:
+            output.say("The rule approved no variant, so nothing was packed. Look at the contact sheet.")
+            raise typer.Exit(ConflictError.exit_code)

@@ -66,8 +66,8 @@ class _MainJob:
         )
         plain_values = [pair.without_model for pair in pairs]
         plain = self._sheet(without_model, "contact_sheet_without.png", "without the brand model", plain_values)
-        self._review(with_model)
-        packages, refusal = self._pack()
+        approved = self._review(with_model)
+        packages, refusal = self._pack() if approved else ([], "")
         return DemoReport(
             home=self._home,
             stages=tuple(self._stages.done),
@@ -152,8 +152,8 @@ class _MainJob:
             quality.append("not measured" if fall is None else f"difference falls by {fall:.0%} in the median of pairs")
         return pairs
 
-    def _review(self, variants: list[Variant]) -> None:
-        """Measured against the product photo and decided by the plan's rule."""
+    def _review(self, variants: list[Variant]) -> int:
+        """Measured against the product photo and decided by the plan's rule; returns how many it approves."""
         review, ids = self._studio.review, [variant.id for variant in variants]
         with self._stages.timed("measure and review by rule") as quality, self._progress("measure") as advance:
             measured = review.measure(
@@ -164,6 +164,7 @@ class _MainJob:
                 quality.append(f"{sum(decision.verdict == verdict for decision in decisions)} {verdict}")
             poses = [m.value for one in measured if (m := one.measure("pose_mm_median")) and m.value is not None]
             quality.append(f"pose {sorted(poses)[len(poses) // 2]:.0f} mm" if poses else "pose not measured")
+        return sum(decision.verdict == "approved" for decision in decisions)
 
     def _pack(self) -> tuple[list[Path], str]:
         """Packages for the plan's channels, and the words of the one that refuses."""

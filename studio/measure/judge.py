@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from studio.errors import NotFoundError
-from studio.measure.judge_net import HEIGHT_PX, WIDTH_PX, JudgeNet, Output, sharp_places
+from studio.measure.judge_net import HEIGHT_PX, WIDTH_PX, JudgeNet, Output, domain_features, sharp_places
 from studio.records.attributes import ATTRIBUTE_VALUES
 
 ASPECT_TOLERANCE = 0.02
@@ -86,20 +86,21 @@ class Judge:
             small = [cv2.resize(image, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA) for image in part]
             batch = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 127.5 - 1
             output = self._net(batch)
-            readings += [self._reading(image, output, i) for i, image in enumerate(part)]
+            distances = self.distance(domain_features(batch, output))
+            readings += [self._reading(image, output, i, float(distances[i])) for i, image in enumerate(part)]
         return readings
 
-    def distance(self, embedding: torch.Tensor) -> torch.Tensor:
-        """(B, E) to (B,): Mahalanobis distance from the renders that the judge was trained on."""
-        away = embedding - self._domain["mean"]
+    def distance(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, F) to (B,): Mahalanobis distance from the renders that the judge was trained on."""
+        away = features - self._domain["mean"]
         return torch.einsum("be,ef,bf->b", away, self._domain["precision"], away).clamp(min=0).sqrt()
 
-    def _reading(self, image: NDArray[np.uint8], output: Output, i: int) -> Reading:
+    def _reading(self, image: NDArray[np.uint8], output: Output, i: int, distance: float) -> Reading:
         height, width = image.shape[:2]
         classes = output.labels[i].softmax(0).numpy()
         upper, lower = _resize(classes[3], width, height), _resize(classes[2], width, height)
         joints = sharp_places(output.heat[i : i + 1])[0].double().numpy() * (width / WIDTH_PX, height / HEIGHT_PX)
-        note = self._outside(image, output, i)
+        note = self._outside(image, distance)
         return Reading(
             joints_px=joints,
             joint_confidence=output.seen[i].sigmoid().double().numpy(),
@@ -111,13 +112,13 @@ class Judge:
             note=note,
         )
 
-    def _outside(self, image: NDArray[np.uint8], output: Output, i: int) -> str:
+    def _outside(self, image: NDArray[np.uint8], distance: float) -> str:
         height, width = image.shape[:2]
         if abs(width / height / (WIDTH_PX / HEIGHT_PX) - 1) > ASPECT_TOLERANCE:
             return f"the judge reads pictures of 3:4, this one is {width}x{height}"
-        distance, limit = float(self.distance(output.embedding[i : i + 1])), float(self._domain["limit"])
+        limit = float(self._domain["limit"])
         if distance > limit:
-            return f"unlike the studio pictures that the judge knows (distance {distance:.0f}, limit {limit:.0f})"
+            return f"unlike the studio pictures that the judge knows (distance {distance:.1f}, limit {limit:.1f})"
         return ""
 
 

@@ -33,7 +33,7 @@ class Output(NamedTuple):
         seen: (B, 18) logits that the joint is unoccluded.
         labels: (B, 4, 128, 96) logits of `LABELS`.
         attributes: name -> (B, values) logits.
-        embedding: (B, 96) by which the judge knows its own domain.
+        embedding: (B, 96), the picture as a whole.
     """
 
     heat: torch.Tensor
@@ -125,6 +125,19 @@ def soft_places(heat: torch.Tensor) -> torch.Tensor:
     x = (share.sum(2) * (torch.arange(width, device=heat.device) + 0.5)).sum(2) / width
     y = (share.sum(3) * (torch.arange(height, device=heat.device) + 0.5)).sum(2) / height
     return torch.stack([x, y], 2)
+
+
+def domain_features(images: torch.Tensor, output: Output) -> torch.Tensor:
+    """(B, 4) by which the judge knows its own domain: how surely it finds joints and masks, how much of the picture is
+    figure, and how rough the picture is. A photo of something else leaves it in doubt; the 96 numbers of the embedding
+    told noise and photos from renders less well than these four.
+    """
+    peak = output.heat.flatten(2).log_softmax(2).amax(2).mean(1)
+    labels = output.labels.softmax(1)
+    doubt = -(labels * labels.clamp(min=1e-6).log()).sum(1).mean((1, 2))
+    share = (1 - labels[:, 0]).mean((1, 2)).clamp(min=1e-4).log()
+    rough = (images.diff(dim=3).abs().mean((1, 2, 3)) + images.diff(dim=2).abs().mean((1, 2, 3))).clamp(min=1e-4).log()
+    return torch.stack([peak, doubt, share, rough], 1)
 
 
 def sharp_places(heat: torch.Tensor, reach: int = 2) -> torch.Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from studio.errors import NotFoundError
 from studio.measure.judge import Judge
@@ -37,10 +38,13 @@ def test_weighs_little(judge: Judge) -> None:
         np.zeros((256, 192, 3), np.uint8),
         np.random.default_rng(0).integers(0, 256, (256, 192, 3), dtype=np.uint8),
         np.tile(np.arange(192, dtype=np.uint8)[None, :, None], (256, 1, 3)),
+        data.astronaut()[:512, 64:448],
+        data.chelsea()[:, :225],
+        data.coffee()[:, :300],
     ],
-    ids=["black", "noise", "gradient"],
+    ids=["black", "noise", "gradient", "portrait", "cat", "cup"],
 )
-def test_a_picture_without_a_figure_is_outside_its_domain(judge: Judge, picture: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_a_picture_of_another_kind_is_outside_its_domain(judge: Judge, picture: np.ndarray) -> None:  # type: ignore[type-arg]
     reading = judge.read([picture])[0]
     assert not reading.in_domain
     assert reading.note

@@ -27,9 +27,14 @@ def _diffusers_model(class_name: str) -> Loader:
         close_the_door()
         import diffusers
 
-        model: Any = getattr(diffusers, class_name).from_pretrained(
-            folder, torch_dtype=torch_dtype(dtype), local_files_only=True, use_safetensors=True, low_cpu_mem_usage=True
-        )
+        with _quiet(diffusers.utils.logging):
+            model: Any = getattr(diffusers, class_name).from_pretrained(
+                folder,
+                torch_dtype=torch_dtype(dtype),
+                local_files_only=True,
+                use_safetensors=True,
+                low_cpu_mem_usage=True,
+            )
         return model.requires_grad_(False).eval().to(device)
 
     return load
