@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from foundry.dataset import Renders
+from foundry.dataset import SHARD, Renders
 from foundry.fit import FitConfig, Losses, autocast, fit, pick_device
 from foundry.linear_start import start_linear
 
@@ -46,22 +46,25 @@ def build() -> AutoencoderKL:
     return model
 
 
-def crops(renders: Renders, step: int, held_out: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch of step `step`: pictures (B, 3, 64, 64) in [-1, 1] and figure weights (B, 1, 64, 64)."""
+def crops(renders: Renders, step: int, held_out: int, whole: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch of step `step`: crops (B, 3, 64, 64) or one whole picture (1, 3, 256, 192) in [-1, 1], and the figure's
+    mask (B, 1, H, W).
+    """
     rng = np.random.default_rng([step, 5])
-    picked = rng.integers(held_out, len(renders), BATCH)
     images, weights = [], []
-    for index in picked:
-        shard, row = renders.shards[index // 250], index % 250
+    for index in rng.integers(held_out, len(renders), 1 if whole else BATCH):
+        shard, row = renders.shards[index // SHARD], index % SHARD
         image, labels = shard["image"][row], shard["labels"][row]
-        top, left = (
-            int(rng.integers(0, image.shape[0] - CROP_PX + 1)),
-            int(rng.integers(16, image.shape[1] - CROP_PX - 15)),
-        )
-        window = (slice(top, top + CROP_PX), slice(left, left + CROP_PX))
+        if not whole:
+            top, left = (
+                int(rng.integers(low, side - CROP_PX - low + 1))
+                for low, side in zip((0, 16), labels.shape, strict=True)
+            )
+            window = (slice(top, top + CROP_PX), slice(left, left + CROP_PX))
+            image, labels = image[window], labels[window]
         flip = -1 if rng.random() < 0.5 else 1
-        images.append(image[window][:, ::flip])
-        weights.append((labels[window] > 0)[:, ::flip])
+        images.append(image[:, ::flip])
+        weights.append((labels > 0)[:, ::flip])
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
     return batch, torch.from_numpy(np.stack(weights))[:, None].float()
 
@@ -114,26 +117,40 @@ def latent_scale(model: AutoencoderKL, renders: Renders, count: int = 256) -> fl
     return 1 / float(latents.std())
 
 
+def start(renders: Renders, decoder_only: bool) -> AutoencoderKL:
+    """A linear start; or the finished autoencoder with only its decoder to train, so that its latents stay."""
+    if not decoder_only:
+        model = build()
+        start_linear(model, renders)
+        return model
+    model = AutoencoderKL.from_pretrained(FOLDER / "vae")
+    model.encoder.requires_grad_(False)
+    model.quant_conv.requires_grad_(False)
+    return model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=35)
     parser.add_argument("--held-out", type=int, default=250, help="first renders kept for the measurement")
+    parser.add_argument("--decoder-only", action="store_true", help="train the decoder on, on whole pictures")
     arguments = parser.parse_args()
     device = pick_device()
     torch.manual_seed(0)
-    model = build().to(device)
     renders = Renders.open("croquis")
-    start_linear(model, renders)
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(renders)} renders, {device}")
+    model = start(renders, arguments.decoder_only).to(device)
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    print(f"{millions:.2f} M parameters, {len(renders)} renders, {device}")
 
     def loss_of_step(step: int) -> Losses:
-        images, figure = crops(renders, step, arguments.held_out)
-        images = images.to(device)
-        return losses(model, images, figure.to(device), torch.Generator().manual_seed(step))
+        images, figure = crops(renders, step, arguments.held_out, whole=arguments.decoder_only)
+        return losses(model, images.to(device), figure.to(device), torch.Generator().manual_seed(step))
 
-    config = FitConfig(FOLDER, arguments.minutes, learning_rate=1.5e-3, ema_decay=0.998)
+    folder, rate = (FOLDER / "decoder", 4e-4) if arguments.decoder_only else (FOLDER, 1.5e-3)
+    config = FitConfig(folder, arguments.minutes, learning_rate=rate, ema_decay=0.998)
     fit(model, loss_of_step, config, lambda: reconstruction(model.eval(), renders, 200))
-    model.register_to_config(scaling_factor=latent_scale(model, renders))
+    if not arguments.decoder_only:
+        model.register_to_config(scaling_factor=latent_scale(model, renders))
     model.save_pretrained(FOLDER / "vae")
     (FOLDER / "scorecard.json").write_text(json.dumps(reconstruction(model, renders, 200), indent=1))
 

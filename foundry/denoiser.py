@@ -28,6 +28,7 @@ from studio.wording import caption
 Array = npt.NDArray[Any]
 FOLDER = Path("artefacts/denoiser")
 TEXT = Path("artefacts/text_encoder")
+BASE = Path("presets/bases/croquis")
 BATCH = 16
 NO_TEXT, NO_CONTROL, JAPANESE, MIN_SNR_GAMMA = 0.1, 0.15, 0.2, 5.0
 
@@ -142,12 +143,22 @@ class Step:
         return {"v": (weight * (v.float() - target).square()).mean()}
 
 
+def start_warm(model: Denoiser, base: Path = BASE) -> None:
+    """Takes over the shipped weights; a state of this stage's own run, if there is one, comes over them."""
+    if (base / "unet").is_dir():
+        model.unet.load_state_dict(UNet2DConditionModel.from_pretrained(base / "unet").state_dict())
+        model.controlnet.load_state_dict(ControlNetModel.from_pretrained(base / "controlnet").state_dict())
+        print(f"starts from {base}", flush=True)
+
+
 def train(minutes: float, learning_rate: float, workers: int) -> None:
     """One worker's part of the stage."""
     device = pick_device()
     torch.manual_seed(0)
     data = Latents.open("croquis")
-    model = Denoiser(data.latents[0].shape[1]).to(device)
+    model = Denoiser(data.latents[0].shape[1])
+    start_warm(model)
+    model.to(device)
     sizes = ", ".join(
         f"{sum(p.numel() for p in part.parameters()) / 1e6:.2f} M" for part in (model.unet, model.controlnet)
     )
