@@ -33,14 +33,12 @@ class Output(NamedTuple):
         seen: (B, 18) logits that the joint is unoccluded.
         labels: (B, 4, 128, 96) logits of `LABELS`.
         attributes: name -> (B, values) logits.
-        embedding: (B, 96), the picture as a whole.
     """
 
     heat: torch.Tensor
     seen: torch.Tensor
     labels: torch.Tensor
     attributes: dict[str, torch.Tensor]
-    embedding: torch.Tensor
 
 
 class Block(nn.Module):
@@ -96,9 +94,9 @@ class JudgeNet(nn.Module):
         values = torch.cat([F.avg_pool2d(images, HEAT_STRIDE), self.texture(fine[-2])], 1)
         looked_at = [_at(values, places), _under(values, labels.detach())]
         pooled = torch.cat([*looked_at, deepest.mean((2, 3)), places.flatten(1)], 1)
-        embedding, read = self.embed(pooled), self.read(pooled)
+        read = self.read(pooled)
         attributes = {name: head(read) for name, head in self.heads.items()}
-        return Output(heat, self.seen(embedding), labels, attributes, embedding)
+        return Output(heat, self.seen(self.embed(pooled)), labels, attributes)
 
 
 def _at(values: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
