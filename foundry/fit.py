@@ -124,6 +124,7 @@ def rank() -> int:
 
 def _work(worker: int, workers: int, port: int, main: Callable[[], None]) -> None:
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # zero-initialised layers breed denormal numbers, which a CPU multiplies slowly
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=worker, world_size=workers)
     main()
     dist.destroy_process_group()

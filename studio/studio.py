@@ -15,16 +15,16 @@ from pydantic import ValidationError
 
 from studio.compose import ComposeService, draw_openpose
 from studio.devices import Device, apply_threads, choose_device
-from studio.errors import FaultsError
+from studio.errors import ConflictError, FaultsError
 from studio.generate import GenerateService
-from studio.jobs import JobContext, JobQueue, Lane
+from studio.jobs import Job, JobContext, JobQueue, Lane
 from studio.label import LabelService
 from studio.listing import ListingService
 from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
 from studio.presets import Presets, faults_of
 from studio.review import ReviewService
 from studio.settings import Settings
-from studio.store import Store
+from studio.store import Accounts, Store
 from studio.train import TrainService
 
 QUIET = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "DIFFUSERS_DISABLE_REMOTE_CODE": "1"}
@@ -38,6 +38,7 @@ class Studio:
         os.environ.update(QUIET)
         self.settings = settings
         self.store = Store.open(settings)
+        self.accounts = Accounts(settings.home)
         self.presets = Presets(settings.presets, settings.brand_models)
         self.jobs = JobQueue(self.store)
         self.compose = ComposeService(self.store, self.presets)
@@ -90,6 +91,26 @@ class Studio:
         run = self.store.training_runs.get(str(context.payload["run_id"]))
         draw = partial(self.generate.draw_sample, run.config.base)
         return TrainService(self.store, self.settings, self.presets, self.cache, draw).handle(context)
+
+    def warm_up(self) -> None:
+        """Loads what draws and trains (torch and diffusers take seconds) and starts the lane; meant for a thread."""
+        import diffusers  # noqa: F401
+
+        self.lane.start()
+
+    def retry(self, job_id: str, *, owner: str) -> Job:
+        """Submits a job that failed or was cancelled once more. Training goes on from its last checkpoint.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has not ended, or it is done.
+        """
+        job = self.jobs.get(job_id)
+        if not job.ended or job.status == "done":
+            raise ConflictError(f"Job {job_id} is {job.status}.", "Only what failed or was cancelled is tried again.")
+        if job.kind == "train":
+            self.train.resume(str(job.payload["run_id"]))
+        return self.jobs.submit(job.kind, job.payload, owner=owner)
 
     def check_weights(self, path: Path) -> dict[str, WeightsHeader]:
         """Holds a weights file, or a model folder, against the gate: file name -> its header. Raises GateError."""

@@ -9,18 +9,20 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import compose, demo, generate, jobs, label, listing, models, review, train
+from studio.cli import compose, demo, generate, jobs, label, listing, models, review, serve, train, users
 from studio.cli.command import Call, call_of, help_alone
 from studio.errors import Cancelled, InputError, StudioError
 
 HELP = """From thirty photos of a brand to a listing package, on this machine.
 
-The stages, in order: label, train, compose, generate, review, listing. `demo` walks through all of them.
+The stages, in order: label, train, compose, generate, review, listing. `demo` walks through all of
+them, `serve` opens the studio in the browser.
 Everything is written under STUDIO_HOME (default ./studio_home)."""
 
 app = typer.Typer(name="app.py", help=HELP, add_completion=False, rich_markup_mode=None)
-for part in (label, train, compose, generate, review, listing, models, jobs):
+for part in (label, train, compose, generate, review, listing, models, jobs, users):
     app.add_typer(part.app)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 
 

@@ -19,6 +19,7 @@ from studio.store.database import Database
 from studio.store.files import FileStore
 from studio.store.job_table import JobTable
 from studio.store.repository import History, Repository
+from studio.store.thumbnails import Thumbnails
 
 
 class Store:
@@ -28,6 +29,7 @@ class Store:
         self.settings = settings
         self.database = database
         self.files = FileStore(settings.files_dir)
+        self.thumbnails = Thumbnails(self.files, settings.home / "thumbnails")
         self.products = Repository(database, tables.PRODUCTS, Product, key="sku")
         self.datasets = Repository(database, tables.DATASETS, Dataset)
         self.photos = Repository(database, tables.PHOTOS, Photo)

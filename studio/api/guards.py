@@ -1,0 +1,81 @@
+"""The guard in front of every route: known host names, no foreign origin, a logged-in person, and plain headers.
+
+Gradio reflects any Origin with credentials and serves some routes without asking who is there; nothing gets past this.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.api.site import Site
+from studio.studio import Accounts
+
+COOKIE = "sasage_session"
+LOCAL_PERSON = "local"
+"""Whose name stands under decisions where nobody logs in."""
+OPEN_PATHS = frozenset({"/login", "/assets/login.css"})
+HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"SAMEORIGIN",
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware. Puts the person's name into `scope["person"]` for every handler behind it."""
+
+    def __init__(self, app: ASGIApp, site: Site, accounts: Accounts) -> None:
+        # No origin is allowed but the page's own, which needs no CORS; Gradio then adds no headers of its own.
+        self._app: ASGIApp = CORSMiddleware(app, allow_origins=())
+        self._site, self._accounts = site, accounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(HTTPConnection(scope), scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [pair for pair in message["headers"] if not pair[0].lower().startswith(b"access-control-")]
+                message["headers"] = [*kept, *HEADERS.items()]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _refusal(self, asked: HTTPConnection, scope: Scope) -> Response | None:
+        host = urlsplit(f"//{asked.headers.get('host', '')}").hostname or ""
+        if host not in self._site.host_names:
+            return _plain(400, f"This studio is not called {host!r}.", "Open it by its own address.")
+        changing = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if changing and not self._same_origin(asked):
+            return _plain(403, "This request came from another site.", "Open the studio in a tab of its own.")
+        scope["person"] = self._person(asked)
+        if scope["person"] is None and asked.url.path not in OPEN_PATHS:
+            if scope["type"] == "http" and "text/html" in asked.headers.get("accept", ""):
+                return RedirectResponse("/login", 303)
+            return _plain(401, "Nobody is logged in.", "Log in at /login.")
+        return None
+
+    def _same_origin(self, asked: HTTPConnection) -> bool:
+        """Browsers always send Origin with what changes something; a program that sends none is no browser."""
+        origin = asked.headers.get("origin")
+        return origin is None or urlsplit(origin).netloc == asked.headers.get("host")
+
+    def _person(self, asked: HTTPConnection) -> str | None:
+        if not self._site.login_required:
+            return LOCAL_PERSON
+        return self._accounts.person(asked.cookies.get(COOKIE, ""))
+
+
+def _plain(status: int, what: str, next_step: str) -> Response:
+    return JSONResponse({"title": what, "detail": next_step, "status": status}, status)

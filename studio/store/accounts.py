@@ -1,0 +1,103 @@
+"""Accounts: who may log in. Names with salted scrypt hashes in `users.json` of the home; sessions as signed cookies."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from studio.errors import InputError, NotFoundError
+from studio.records.base import Slug
+from studio.store.files import write_atomic
+
+MIN_PASSWORD = 10
+# OWASP's password storage cheat sheet: scrypt with N 2^17, r 8, p 1 (128 MiB a try).
+_N, _R, _P = 2**17, 8, 1
+
+
+class Accounts:
+    """The people of one home."""
+
+    session_s = 12 * 3600
+    """How long a login lasts."""
+
+    def __init__(self, home: Path) -> None:
+        self._users = home / "users.json"
+        self._key_file = home / "session.key"
+
+    def names(self) -> list[str]:
+        """Everybody who may log in."""
+        return sorted(self._read())
+
+    def add(self, name: str, password: str) -> None:
+        """Add a person, or give one a new password.
+
+        Raises:
+            InputError: a name that is no slug, or a password that is too short.
+        """
+        try:
+            TypeAdapter(Slug).validate_python(name)
+        except ValidationError as error:
+            raise InputError(f"{name!r} is no user name.", "Use lower case letters, digits, - and _.") from error
+        if len(password) < MIN_PASSWORD:
+            raise InputError("The password is too short.", f"Use at least {MIN_PASSWORD} characters.")
+        salt = secrets.token_bytes(16)
+        self._save(self._read() | {name: {"salt": salt.hex(), "hash": _hash(password, salt).hex()}})
+
+    def remove(self, name: str) -> None:
+        """Take a person out; open sessions end. Raises NotFoundError."""
+        users = self._read()
+        if name not in users:
+            raise NotFoundError(f"There is no user {name!r}.", f"There are: {', '.join(sorted(users)) or 'none'}.")
+        self._save({key: value for key, value in users.items() if key != name})
+
+    def check(self, name: str, password: str) -> bool:
+        """Whether name and password belong together; takes as long for an unknown name."""
+        entry = self._read().get(name, {"salt": "00" * 16, "hash": ""})
+        found = _hash(password, bytes.fromhex(entry["salt"]))
+        return hmac.compare_digest(found.hex(), entry["hash"])
+
+    def session(self, name: str) -> str:
+        """A signed token for a cookie, valid for `session_s`."""
+        body = f"{name}|{int(time.time()) + self.session_s}"
+        return base64.urlsafe_b64encode(f"{body}|{self._sign(name, body)}".encode()).decode()
+
+    def person(self, token: str) -> str | None:
+        """Whose token this is; None when it is forged, too old, or its person was taken out or got a new password."""
+        try:
+            name, until, signature = base64.urlsafe_b64decode(token.encode()).decode().split("|")
+            valid = hmac.compare_digest(signature, self._sign(name, f"{name}|{until}"))
+            return name if valid and int(until) > time.time() and name in self._read() else None
+        except ValueError:
+            return None
+
+    def _sign(self, name: str, body: str) -> str:
+        password_hash = self._read().get(name, {}).get("hash", "")
+        return hmac.new(self._key() + password_hash.encode(), body.encode(), "sha256").hexdigest()
+
+    def _key(self) -> bytes:
+        if not self._key_file.is_file():
+            _write_private(self._key_file, secrets.token_bytes(32))
+        return self._key_file.read_bytes()
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = json.loads(self._users.read_text()) if self._users.is_file() else {}
+        return found
+
+    def _save(self, users: dict[str, dict[str, str]]) -> None:
+        _write_private(self._users, json.dumps(users, indent=1).encode())
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    write_atomic(path, data)
+    path.chmod(0o600)
+
+
+def _hash(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=_N, r=_R, p=_P, maxmem=2**28)

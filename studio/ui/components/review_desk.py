@@ -1,0 +1,14 @@
+"""The review tab's work surface."""
+
+from __future__ import annotations
+
+from studio.studio import Studio
+from studio.ui.piece import Piece
+
+
+class ReviewDesk(Piece):
+    """What the review tab shows."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        super().__init__(fill=True)

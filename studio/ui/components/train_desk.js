@@ -1,0 +1,1 @@
+element.append(make("div", { class: "empty" }, make("p", { text: "train" })));

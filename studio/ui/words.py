@@ -1,0 +1,44 @@
+"""The words of the page in English and Japanese, one file an area: `words/review.yaml` holds `approve: {en:, ja:}`.
+
+A key is `area.name`, such as `review.approve`. Scripts say `t("review.approve")`, Python says `say("review.approve")`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import yaml
+
+LANGUAGES = ("en", "ja")
+FOLDER = Path(__file__).parent / "words"
+
+
+@cache
+def all_words() -> dict[str, dict[str, str]]:
+    """Language -> key -> words."""
+    found: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        for name, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            for language in LANGUAGES:
+                found[language][f"{path.stem}.{name}"] = texts[language]
+    return found
+
+
+@cache
+def translations() -> gr.I18n:
+    """The words as Gradio takes them; the browser chooses the language."""
+    # Gradio nests keys at dots, so they are written with underscores there.
+    flat: Any = {
+        language: {key.replace(".", "_"): text for key, text in words.items()}
+        for language, words in all_words().items()
+    }
+    return gr.I18n(**flat)
+
+
+def say(key: str) -> Any:
+    """The words of a key, for labels of Gradio's own components. Raises KeyError."""
+    all_words()["en"][key]
+    return translations()(key.replace(".", "_"))
