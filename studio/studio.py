@@ -27,6 +27,8 @@ from studio.settings import Settings
 from studio.store import Accounts, Store
 from studio.train import TrainService
 
+__all__ = ["Accounts", "Studio"]
+
 QUIET = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "DIFFUSERS_DISABLE_REMOTE_CODE": "1"}
 """Set before any library is loaded: nothing calls home, and no model folder brings code of its own."""
 

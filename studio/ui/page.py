@@ -41,12 +41,13 @@ def create_ui(studio: Studio) -> gr.Blocks:
                 with gr.Tab(say(f"page.{name}"), id=name, elem_id=f"tab-{name}"):
                     create(studio)
     page.queue(default_concurrency_limit=None, max_size=200)
-    return page
+    made: gr.Blocks = page
+    return made
 
 
 def mount_ui(api: FastAPI, studio: Studio) -> FastAPI:
     """Puts the page at `/` of the guarded app. No file of the disk is served by Gradio itself."""
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         api,
         create_ui(studio),
         path="/",
@@ -65,6 +66,7 @@ def mount_ui(api: FastAPI, studio: Studio) -> FastAPI:
         mcp_server=False,
         enable_monitoring=False,
     )
+    return mounted
 
 
 def head() -> str:

@@ -36,8 +36,10 @@ _PRELUDE = (
 )
 
 
-class Piece(gr.HTML):
-    """One custom part of the page.
+class Piece:
+    """One custom part of the page; `html` is the Gradio component that it is made of.
+
+    It holds a gr.HTML rather than being one: Gradio writes a stub file beside the source of every component class.
 
     Args:
         value: what the script finds in `props.value`; JSON. Python sends a new one as any output does.
@@ -51,7 +53,7 @@ class Piece(gr.HTML):
         source = Path(inspect.getfile(type(self)))
         self._actions = dict(actions or {})
         name = source.stem.replace("_", "-")
-        super().__init__(
+        self.html = gr.HTML(
             value,
             html_template=f'<div class="piece {name}"></div>',
             js_on_load=f"element = element.querySelector('.piece') || element;\n{_PRELUDE}"
