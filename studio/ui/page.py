@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import gradio as gr
-from fastapi import FastAPI
 
 from studio.studio import Studio
 from studio.ui.canvas import create_canvas_tab
@@ -20,6 +20,8 @@ from studio.ui.theme import theme
 from studio.ui.train import create_train_tab
 from studio.ui.words import all_words, say, translations
 
+App = TypeVar("App")
+"""The FastAPI app of `studio.api`, which alone imports that library."""
 HERE = Path(__file__).parent
 TABS: dict[str, Callable[[Studio], None]] = {
     "label": create_label_tab,
@@ -45,9 +47,9 @@ def create_ui(studio: Studio) -> gr.Blocks:
     return made
 
 
-def mount_ui(api: FastAPI, studio: Studio) -> FastAPI:
+def mount_ui(api: App, studio: Studio) -> App:
     """Puts the page at `/` of the guarded app. No file of the disk is served by Gradio itself."""
-    mounted: FastAPI = gr.mount_gradio_app(
+    mounted: App = gr.mount_gradio_app(
         api,
         create_ui(studio),
         path="/",

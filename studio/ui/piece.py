@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import Request
 
 from studio.errors import StudioError
 
@@ -57,7 +56,7 @@ class Piece:
             value,
             html_template=f'<div class="piece {name}"></div>',
             js_on_load=f"element = element.querySelector('.piece') || element;\n{_PRELUDE}"
-            + source.with_suffix(".js").read_text(encoding="utf-8"),
+            + "\n".join(path.read_text(encoding="utf-8") for path in scripts(source)),
             apply_default_css=False,
             elem_classes=["piece-frame", f"{name}-frame", *(["fill"] if fill else [])],
             server_functions=[self._act_function()],
@@ -81,10 +80,16 @@ class Piece:
             return {"error": f"Unexpected {type(error).__name__}.", "next_step": "Try again; the log has the details."}
 
 
-def person_of(request: gr.Request | Request) -> str:
-    """The name of whoever sent this, as the guard found it."""
-    inner: Any = getattr(request, "request", request)
+def person_of(request: Any) -> str:
+    """The name of whoever sent this, as the guard found it: a gr.Request, or the plain one that actions get."""
+    inner = getattr(request, "request", request)
     return str(inner.scope.get("person") or "local")
+
+
+def scripts(source: Path) -> list[Path]:
+    """The script files of a piece: its parts, `photo_wall_grid.js`, before `photo_wall.js`; all one function body."""
+    parts = sorted(source.parent.glob(f"{source.stem}_*.js"))
+    return [path for path in parts if not path.with_suffix(".py").exists()] + [source.with_suffix(".js")]
 
 
 def styles(folder: Path) -> list[Path]:

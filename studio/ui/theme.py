@@ -1,4 +1,4 @@
-"""The theme: neutral greys, one warm accent, system fonts. Nothing is loaded from outside. Colours stand in page.css."""
+"""The theme: neutral greys, one warm accent, system fonts, nothing from outside. Colours stand in page.css."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _VARIABLES = {
     "checkbox_border_color": "--line", "checkbox_border_color_selected": "--accent",
     "checkbox_label_background_fill": "--raised", "checkbox_label_background_fill_selected": "--raised",
     "checkbox_label_text_color": "--text", "checkbox_label_border_color": "--line",
-    "slider_color": "--accent", "color_accent": "--accent", "color_accent_soft": "--raised", "link_text_color": "--accent",
+    "slider_color": "--accent", "color_accent": "--accent", "color_accent_soft": "--raised",
+    "link_text_color": "--accent",
     "panel_background_fill": "--panel", "panel_border_color": "--line", "loader_color": "--accent",
     "table_even_background_fill": "--panel", "table_odd_background_fill": "--panel", "table_border_color": "--line",
 }  # fmt: skip

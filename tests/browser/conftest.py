@@ -55,7 +55,7 @@ def browser_context_args() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def served_settings(tmp_path_factory: pytest.TempPathFactory, tiny_presets: Path) -> Settings:
-    """The home of the one server; tests open it beside the server to put things there and to look at what came of it."""
+    """The home of the one server; tests open it beside the server, to put things there and to look."""
     from studio.settings import Settings
 
     root = tmp_path_factory.mktemp("served")
