@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all the set-up: a .venv beside this file, exact versions, once.
+# `make run`, `make demo` and `make test` do all the set-up: a .venv beside this file, exact versions, once.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,14 +6,18 @@ REQUIREMENTS := requirements.txt requirements-dev.txt requirements-no-deps.txt c
 # The stamp's name holds a checksum of the requirement files, so that a change of them, and nothing else, installs again.
 STAMP := $(VENV)/.installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' -)
 
-.PHONY: help demo test lint body-pack setup clean
+.PHONY: help run demo test lint body-pack setup clean
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make run        set-up, then the studio in the browser"
 	@echo "make demo       the main job on the sample brand, from thirty photos to listing packages"
 	@echo "make test       lint, types and every test"
 	@echo "make lint       lint and types alone"
 	@echo "make body-pack  export the body pack that the foundry renders from (needed only to build croquis anew)"
+
+run: $(STAMP)
+	$(BIN)/python app.py
 
 demo: $(STAMP)
 	$(BIN)/python app.py demo

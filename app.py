@@ -1,4 +1,4 @@
-"""Opens the studio: `python app.py` explains its commands."""
+"""Opens the studio in the browser: `python app.py`. `python app.py --help` explains the commands."""
 
 import sys
 

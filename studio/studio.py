@@ -6,6 +6,7 @@ Everything that computes is made when it is first asked for: opening a Studio lo
 from __future__ import annotations
 
 import os
+import threading
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,8 @@ from pydantic import ValidationError
 from studio.compose import ComposeService, draw_openpose
 from studio.devices import Device, apply_threads, choose_device
 from studio.errors import ConflictError, FaultsError
-from studio.generate import GenerateService
-from studio.jobs import Job, JobContext, JobQueue, Lane
+from studio.generate import DraftService, GenerateService, PreviewDesk
+from studio.jobs import Job, JobContext, JobHandler, JobQueue, Lane
 from studio.label import LabelService
 from studio.listing import ListingService
 from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
@@ -39,6 +40,8 @@ class Studio:
     def __init__(self, settings: Settings) -> None:
         os.environ.update(QUIET)
         self.settings = settings
+        self.warm = threading.Event()
+        """Set once the libraries that draw and train are loaded; before that, what needs them takes seconds."""
         self.store = Store.open(settings)
         self.accounts = Accounts(settings.home)
         self.presets = Presets(settings.presets, settings.brand_models)
@@ -84,9 +87,32 @@ class Studio:
         return GenerateService(self.store, self.settings, self.presets, self.cache, self.device, draw_openpose)
 
     @cached_property
+    def drafts(self) -> DraftService:
+        """The light half of the generate stage: prompts and requests, without torch."""
+        return DraftService(self.store, self.settings, self.presets, self.cache.registry)
+
+    @cached_property
+    def previews(self) -> PreviewDesk:
+        """Live previews, drawn beside the queue."""
+
+        def holder() -> str:
+            if not self.warm.is_set():
+                return "loading"
+            return next((job.kind for job in self.jobs.list(status="running")), "")
+
+        return PreviewDesk(lambda request, check: self.generate.preview(request, check), holder)
+
+    @cached_property
     def lane(self) -> Lane:
         """Runs device jobs, one at a time."""
-        return Lane(self.jobs, {"train": self._train_job, "generate": self.generate.handle})
+        handlers: dict[str, JobHandler] = {
+            "ingest": self.label.handle,
+            "train": self._train_job,
+            "generate": self.generate.handle,
+            "measure": self.review.handle_measure,
+            "rule-review": self.review.handle_rule_review,
+        }
+        return Lane(self.jobs, handlers)
 
     def _train_job(self, context: JobContext) -> dict[str, Any]:
         """Trains with samples drawn by the generate stage: stages do not know each other, so they meet here."""
@@ -98,6 +124,9 @@ class Studio:
         """Loads what draws and trains (torch and diffusers take seconds) and starts the lane; meant for a thread."""
         import diffusers  # noqa: F401
 
+        import studio.generate.engine  # noqa: F401  # with peft and transformers, which the first picture needs
+
+        self.warm.set()
         self.lane.start()
 
     def retry(self, job_id: str, *, owner: str) -> Job:
@@ -120,6 +149,8 @@ class Studio:
 
     def close(self) -> None:
         """Stops the lane in good order and closes the store."""
+        if "previews" in vars(self):
+            self.previews.close()
         if "lane" in vars(self):
             self.lane.stop()
         self.store.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +72,41 @@ def call(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
-def test_no_command_prints_the_help(call: Any) -> None:
-    answer = call()
+def test_the_help_names_every_command(call: Any) -> None:
+    answer = call("--help")
     assert answer.code == 0
-    assert all(stage in answer.out for stage in (*STAGES, "demo", "models", "jobs"))
-    assert call("--help").out == answer.out
+    assert all(stage in answer.out for stage in (*STAGES, "demo", "serve", "models", "jobs", "users"))
+
+
+def test_no_command_opens_the_studio(home: Path) -> None:
+    # Its port is taken, whether by this test or by a studio that is open: so it says so and ends, instead of serving.
+    with socket.socket() as taken:
+        with suppress(OSError):
+            taken.bind(("127.0.0.1", 7860))
+            taken.listen()
+        done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == errors.ConflictError.exit_code
+    assert "127.0.0.1:7860 cannot be used" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--host", "0.0.0.0"], ["--login"], ["--name", "studio.example.jp"], ["--https"]]
+)
+def test_nobody_is_served_from_elsewhere_without_accounts(call: Any, arguments: list[str]) -> None:
+    answer = call("serve", "--port", "0", *arguments)
+    assert answer.code == errors.InputError.exit_code
+    assert "nobody has an account yet" in answer.err
+    assert "app.py users add NAME" in answer.err
+
+
+def test_users_are_added_listed_and_taken_out(call: Any, home: Path) -> None:
+    assert call("users", "add", "mika", "--password", "short").code == errors.InputError.exit_code
+    assert call("users", "add", "Mika Sato", "--password", "long enough 1").code == errors.InputError.exit_code
+    assert call("users", "add", "mika", "--password", "long enough 1").code == 0
+    assert call("users", "list", "--json").data == {"users": ["mika"]}
+    assert call("users", "remove", "ken").code == errors.NotFoundError.exit_code
+    assert call("users", "remove", "mika").code == 0
+    assert call("users", "list", "--json").data == {"users": []}
 
 
 @pytest.mark.parametrize("stage", [*STAGES, "models", "jobs"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from pathlib import Path
+from threading import Lock
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -24,7 +25,7 @@ def refuse_without_accounts(accounts: Accounts, site: Site) -> None:
     """Raise InputError where people must log in and nobody can."""
     if site.login_required and not accounts.names():
         raise InputError(
-            f"{site.host} is reached from other machines, so people must log in, and nobody has an account yet.",
+            f"People must log in at {', '.join((site.host, *site.names))}, and nobody has an account yet.",
             "Add one first: python app.py users add NAME",
         )
 
@@ -34,6 +35,8 @@ def routes(accounts: Accounts, site: Site) -> APIRouter:
     router = APIRouter()
     page = (HERE / "login.html").read_text(encoding="utf-8")
     wrong: dict[str, deque[float]] = defaultdict(deque)
+    # One try at a time: each takes 128 MiB, and tries side by side would not see each other's count.
+    one_at_a_time = Lock()
 
     @router.get("/login")
     def form() -> HTMLResponse:
@@ -46,14 +49,13 @@ def routes(accounts: Accounts, site: Site) -> APIRouter:
     @router.post("/login")
     def log_in(request: Request, name: Annotated[str, Form()], password: Annotated[str, Form()]) -> Response:
         address = request.client.host if request.client else ""
-        tries = wrong[address]
-        while tries and tries[0] < time.monotonic() - WINDOW_S:
-            tries.popleft()
-        if len(tries) >= TRIES:
-            return HTMLResponse(page.replace("{{message}}", "Too many wrong tries. Wait five minutes."), 429)
-        if not accounts.check(name, password):
-            tries.append(time.monotonic())
-            return HTMLResponse(page.replace("{{message}}", "Name and password do not belong together."), 403)
+        with one_at_a_time:
+            _forget_old(wrong)
+            if len(wrong[address]) >= TRIES:
+                return HTMLResponse(page.replace("{{message}}", "Too many wrong tries. Wait five minutes."), 429)
+            if not accounts.check(name, password):
+                wrong[address].append(time.monotonic())
+                return HTMLResponse(page.replace("{{message}}", "Name and password do not belong together."), 403)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             COOKIE, accounts.session(name), max_age=accounts.session_s, httponly=True, samesite="lax", secure=site.https
@@ -67,3 +69,13 @@ def routes(accounts: Accounts, site: Site) -> APIRouter:
         return answer
 
     return router
+
+
+def _forget_old(wrong: dict[str, deque[float]]) -> None:
+    """Drops tries that count no more, and addresses without any."""
+    since = time.monotonic() - WINDOW_S
+    for address, tries in list(wrong.items()):
+        while tries and tries[0] < since:
+            tries.popleft()
+        if not tries:
+            del wrong[address]

@@ -5,27 +5,31 @@ Content never changes under its address, so browsers may keep it for ever.
 
 from __future__ import annotations
 
+import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse
+from starlette.background import BackgroundTask
 
-from studio.errors import NotFoundError, StudioError
+from studio.errors import InputError, NotFoundError, StudioError
 from studio.studio import Studio
 
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 SHOWN = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 """What a browser may show in place; anything else in the store is only ever downloaded."""
+_CROP = re.compile(r"([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})")
 
 
 def routes(studio: Studio) -> APIRouter:
-    """`/thumbnails/{sha256}`, `/pictures/{sha256}`, `/samples/...` and `/packages/{listing_id}`."""
+    """Thumbnails, pictures, samples, packages, and exports of datasets."""
     router = APIRouter()
 
     @router.get("/thumbnails/{sha256}")
     def thumbnail(sha256: str, crop: str = "") -> FileResponse:
-        box = tuple(int(part) for part in crop.split(",")) if crop else None
-        path = studio.store.thumbnails.path(sha256, box if box is None or len(box) != 4 else (*box,))  # type: ignore[arg-type]
+        path = studio.store.thumbnails.path(sha256, _box(crop) if crop else None)
         return FileResponse(path, media_type="image/webp", headers=FOREVER)
 
     @router.get("/pictures/{sha256}")
@@ -60,9 +64,32 @@ def routes(studio: Studio) -> APIRouter:
         if not listing.package_path:
             raise NotFoundError(f"Listing {listing_id} has no package yet.", "Make one first.")
         path = Path(listing.package_path)
+        if not path.is_file():
+            raise NotFoundError(f"The package of listing {listing_id} is not on the disk any more.", "Make it again.")
         return FileResponse(path, media_type="application/zip", filename=path.name)
 
+    @router.get("/exports/{dataset_id}")
+    def export(dataset_id: str, class_word: str = "person", repeats: int = 10) -> FileResponse:
+        """A dataset in the common trainers' layout; the zip is made for this answer and removed after it."""
+        folder = Path(tempfile.mkdtemp(prefix="sasage-export-"))
+        try:
+            path = studio.label.export_zip(dataset_id, folder, class_word=class_word, repeats=repeats)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        remove = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+        return FileResponse(path, media_type="application/zip", filename=path.name, background=remove)
+
     return router
+
+
+def _box(crop: str) -> tuple[int, int, int, int]:
+    """`left,top,right,bottom` in pixels. Raises InputError."""
+    found = _CROP.fullmatch(crop)
+    if found is None:
+        raise InputError(f"{crop[:40]!r} is no crop.", "Write it as left,top,right,bottom in pixels.")
+    left, top, right, bottom = (int(part) for part in found.groups())
+    return left, top, right, bottom
 
 
 def answer_errors(request: Request, error: Exception) -> JSONResponse:

@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 
 from studio.cli import compose, demo, generate, jobs, label, listing, models, review, serve, train, users
-from studio.cli.command import Call, call_of, help_alone
+from studio.cli.command import Call, call_of
 from studio.errors import Cancelled, InputError, StudioError
 
 HELP = """From thirty photos of a brand to a listing package, on this machine.
 
+Without a command it opens the studio in the browser, as `serve` does.
+
 The stages, in order: label, train, compose, generate, review, listing. `demo` walks through all of
-them, `serve` opens the studio in the browser.
+them.
 Everything is written under STUDIO_HOME (default ./studio_home)."""
 
 app = typer.Typer(name="app.py", help=HELP, add_completion=False, rich_markup_mode=None)
@@ -35,7 +37,8 @@ def root(
 ) -> None:
     """What is said before the command."""
     call_of(context).home = home
-    help_alone(context)
+    if context.invoked_subcommand is None:
+        serve.serve(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,10 +31,11 @@ def serve(
     from studio.ui import mount_ui
 
     with call_of(context).studio() as (studio, output):
+        site = Site(host=host, port=port, names=tuple(name or ()), login=login or None, https=https)
+        api = create_api(studio, site)
         listener = _listen(host, port)
         port = listener.getsockname()[1]
-        site = Site(host=host, port=port, names=tuple(name or ()), login=login or None, https=https)
-        app = mount_ui(create_api(studio, site), studio)
+        app = mount_ui(api, studio)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         threading.Thread(target=studio.warm_up, name="warm-up", daemon=True).start()
         output.say(f"The studio is open at http://{host}:{port}  (stop with Ctrl-C)")

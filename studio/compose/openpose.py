@@ -30,7 +30,7 @@ COLOURS = (
 
 _REFERENCE_SIDE_PX = 512
 _REFERENCE_STICK_PX = 4
-_LIMB_BRIGHTNESS = 0.6
+LIMB_BRIGHTNESS = 0.6
 
 
 def stick_width_px(width_px: int, height_px: int) -> int:
@@ -69,4 +69,4 @@ def _draw_limb(
     angle = math.degrees(math.atan2(a[1] - b[1], a[0] - b[0]))
     centre = (int((a[0] + b[0]) / 2), int((a[1] + b[1]) / 2))
     polygon = cv2.ellipse2Poly(centre, (int(length / 2), stick), int(angle), 0, 360, 1)
-    cv2.fillConvexPoly(canvas, np.asarray(polygon), [int(level * _LIMB_BRIGHTNESS) for level in colour])
+    cv2.fillConvexPoly(canvas, np.asarray(polygon), [int(level * LIMB_BRIGHTNESS) for level in colour])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import yaml
 from PIL import Image
 from pydantic import ValidationError
 
-from studio.compose.openpose import draw_openpose
-from studio.compose.skeleton import check_on_canvas
+from studio.compose.openpose import COLOURS, LIMB_BRIGHTNESS, LIMBS, draw_openpose
+from studio.compose.skeleton import LIMB_ENDS, PARENT, check_on_canvas, off_canvas
 from studio.errors import ConflictError, FaultsError, InputError, StudioError
 from studio.presets import Presets, faults_of, pick, read_mapping
-from studio.records.pose import ControlMap, Framing, Pose
+from studio.records.pose import JOINT_NAMES, ControlMap, Framing, Pose
 from studio.store import Store, write_atomic
 
 
@@ -66,6 +67,25 @@ class ComposeService:
             raise FaultsError(f"Pose file {path}", faults_of(path.name, error)) from error
         except StudioError as error:
             raise InputError(f"{path} {error.message}", error.next_step) from error
+
+    def check(self, pose: Pose, framing: Framing) -> None:
+        """Whether the picture shows the whole pose. Raises FaultsError that names every joint off the canvas."""
+        check_on_canvas(pose, framing)
+
+    def off_canvas(self, pose: Pose, framing: Framing) -> dict[str, str]:
+        """Joint -> where it lies, in words, for every joint off the canvas."""
+        return {fault.where: fault.what for fault in off_canvas(pose, framing)}
+
+    def figure(self) -> dict[str, Any]:
+        """What an editor needs to know of the skeleton: joints, their parents, limbs, and the colours of the map."""
+        return {
+            "joints": JOINT_NAMES, "parents": PARENT, "limb_ends": LIMB_ENDS, "limbs": LIMBS, "colours": COLOURS,
+            "limb_brightness": LIMB_BRIGHTNESS,
+        }  # fmt: skip
+
+    def own_names(self) -> set[str]:
+        """Names of the poses that were saved here."""
+        return set(self._own.poses())
 
     def control_map(self, pose: Pose | str, framing: Framing) -> tuple[Image.Image, ControlMap]:
         """Draw a pose and keep the drawing in the file store.

@@ -22,12 +22,17 @@ from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL.Image import Image
+
     from studio.devices import Device
     from studio.jobs import JobContext
     from studio.models import ModelCache
     from studio.presets import Presets
     from studio.settings import Settings
     from studio.store import Store
+
+PREVIEW_PATIENCE_S = 2.0
+"""A grid lets go of the model between its batches; training keeps it to its end."""
 
 
 class GenerateService:
@@ -115,6 +120,17 @@ class GenerateService:
         self.check(requests)
         return {"requests": [request.model_dump(mode="json") for request in requests]}
 
+    def preview(self, request: GenerationRequest, check: Callable[[], None]) -> Image:
+        """A picture to look at, drawn at once and kept nowhere; `check` is called before every step.
+
+        Raises:
+            BusyError: a job uses the model, and did not let go of it within a moment.
+            FaultsError, CapabilityError, ResourceError: it cannot be drawn.
+        """
+        self.check([request])
+        drawn: Drawn = next(iter(self._engine(PREVIEW_PATIENCE_S).run([request], watch=Watch(check=check))))
+        return drawn.image
+
     def draw_sample(self, base: str, unet: Any, prompt: str, seed: int, path: Path) -> None:
         """Draw a prompt with a UNet that training holds, its matrices included, and write it as a PNG.
 
@@ -141,12 +157,12 @@ class GenerateService:
         variants = self.run(requests, context)
         return {"batch_id": context.job.id, "variant_ids": [variant.id for variant in variants]}
 
-    def _engine(self) -> Any:
+    def _engine(self, patience_s: float | None = None) -> Any:
         from studio.generate.engine import Engine
 
         return Engine(
             self._cache, device=self._device.device, dtype=self._device.dtype, draw_control=self._draw_control,
-            adapters=lambda name: load_adapter(self._presets, name),
+            adapters=lambda name: load_adapter(self._presets, name), patience_s=patience_s,
         )  # fmt: skip
 
     def _kept(self, batch_id: str, requests: Sequence[GenerationRequest]) -> dict[int, Variant]:

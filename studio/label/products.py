@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
 from studio.errors import Fault, FaultsError
-from studio.label.tables import Row, read_table, row_faults
+from studio.label.tables import Row, cell_fault, read_table, row_faults
 from studio.records.product import Product
 
 _PLAIN = ("sku", "name", "brand", "colourway", "price", "currency")
@@ -43,6 +44,18 @@ def read_products(data: bytes, name: str, *, encoding: str = "utf-8-sig") -> lis
     if faults:
         raise FaultsError(f"Products in {name!r}", faults, "Mend these lines; nothing was taken in.")
     return products
+
+
+def product_of(cells: Mapping[str, str]) -> Product:
+    """One product from texts named like the columns of the CSV. Raises FaultsError, naming every wrong field."""
+    row = Row(1, {"sku": "", "name": ""} | {name: text.strip() for name, text in cells.items()})
+    product, faults = _product(row)
+    faults += [Fault(name, what) for name, text in row.cells.items() if (what := cell_fault(text))]
+    faults += _column_faults([row])
+    if product is None or faults:
+        # A form has no lines.
+        raise FaultsError("Product", [Fault(f.where.removeprefix("line 1, "), f.what, f.next_step) for f in faults])
+    return product
 
 
 def _column_faults(rows: list[Row]) -> list[Fault]:

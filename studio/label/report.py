@@ -68,6 +68,8 @@ class DatasetStatistics(Record):
     """Code of a check -> photos on which it warns."""
     sizes: dict[str, int]
     """`768x1024` -> photos."""
+    buckets: dict[str, int] = {}
+    """Size that training crops photos to -> photos, the commonest first."""
     unknown_words: dict[str, int]
     """Words in captions that the base's grammar does not know -> captions, the commonest first."""
     near_duplicate_groups: tuple[tuple[str, ...], ...]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
+from studio.label.checks import Bucket, crop_loss
 from studio.label.report import DatasetStatistics
 from studio.records.photo import Photo
 from studio.wording import unknown_words
@@ -15,9 +16,13 @@ FEW, MANY = 20, 50
 
 
 def statistics(
-    photos: Sequence[Photo], trigger: str, twins: tuple[tuple[str, ...], ...], today: date
+    photos: Sequence[Photo],
+    trigger: str,
+    twins: tuple[tuple[str, ...], ...],
+    today: date,
+    buckets: Sequence[Bucket] = (),
 ) -> DatasetStatistics:
-    """Count a dataset; `twins` are ids of near duplicates, group by group."""
+    """Count a dataset; `twins` are ids of near duplicates, group by group; `buckets` the sizes of the base."""
     warned = Counter(f.code for p in photos for f in p.findings if f.level == "warning" and f.code != "near-duplicate")
     if twins:
         warned["near-duplicate"] = sum(len(group) - 1 for group in twins)
@@ -34,10 +39,18 @@ def statistics(
         licences=dict(Counter(photo.rights.licence for photo in photos)),
         findings=dict(warned.most_common()),
         sizes=dict(Counter(f"{photo.width_px}x{photo.height_px}" for photo in photos).most_common()),
+        buckets=dict(Counter(_bucket(photo, buckets) for photo in photos if buckets).most_common()),
         unknown_words=dict(words.most_common()),
         near_duplicate_groups=twins,
         advice=_advice(len(photos), held_out, cleared, captioned, warned),
     )
+
+
+def _bucket(photo: Photo, buckets: Sequence[Bucket]) -> str:
+    """The size that loses least of a photo, or of its crop."""
+    left, top, right, bottom = photo.crop_px or (0, 0, photo.width_px, photo.height_px)
+    best = min(buckets, key=lambda bucket: crop_loss(right - left, bottom - top, bucket))
+    return f"{best.width_px}x{best.height_px}"
 
 
 def _advice(photos: int, held_out: int, cleared: int, captioned: int, warned: Counter[str]) -> tuple[str, ...]:

@@ -28,6 +28,13 @@ def delivered_size(width_px: int, height_px: int, channel: Channel) -> tuple[int
     return max(1, math.floor(width_px * factor + 1e-9)), max(1, math.floor(height_px * factor + 1e-9))
 
 
+def padded_size(width_px: int, height_px: int, aspect: float) -> tuple[int, int]:
+    """The smallest frame of the shape `aspect` (width / height) around a picture of this size."""
+    if width_px / height_px < aspect:
+        return round(height_px * aspect), height_px
+    return width_px, round(width_px / aspect)
+
+
 def delivered_format(channel: Channel) -> DeliveredFormat:
     """The first format of the channel's list that can be written.
 

@@ -85,6 +85,13 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(upright.convert("RGB")).copy())
 
 
+def on_white(image: Image.Image, width_px: int, height_px: int) -> Image.Image:
+    """The picture in the middle of a white frame of this size, which is not smaller than it."""
+    frame = Image.new("RGB", (width_px, height_px), (255, 255, 255))
+    frame.paste(image.convert("RGB"), ((width_px - image.width) // 2, (height_px - image.height) // 2))
+    return frame
+
+
 def srgb_profile() -> bytes:
     """An sRGB ICC profile that has the same bytes at every call (the library stamps the time of day into it)."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from studio.errors import Fault, FaultsError, InputError
-from studio.listing.channels import delivered_format, delivered_size
-from studio.listing.encode import Encoded, encode
+from studio.listing.channels import delivered_format
+from studio.listing.deliver import Encoder
+from studio.listing.encode import Encoded
 from studio.listing.licences import LicenceUse
 from studio.listing.manifest import PackedImage, manifest_csv, manifest_json
 from studio.listing.naming import file_names
-from studio.listing.xmp import packet
 from studio.records.generation import Variant
 from studio.records.listing import Channel, Listing, SlotImage
 from studio.records.product import Product
@@ -42,15 +40,17 @@ class ApprovedPicture:
     approved_by: str
 
 
-def build_package(listing: Listing, product: Product, channel: Channel, pictures: Sequence[ApprovedPicture]) -> bytes:
+def build_package(
+    listing: Listing, product: Product, channel: Channel, pictures: Sequence[ApprovedPicture], encoder: Encoder
+) -> bytes:
     """Encode, name, describe and zip.
 
     Raises:
         FaultsError: naming every picture that cannot be encoded within the channel's limits, or a bad name pattern.
         CapabilityError: the channel takes no format that can be written.
     """
-    names = _names(product, channel, pictures)
-    encoded = _encode_all(f"{listing.sku} for {channel.title}", channel, pictures)
+    names = picture_names(product, channel, [picture.slot for picture in pictures])
+    encoded = _encode_all(f"{listing.sku} for {channel.title}", channel, pictures, encoder)
     packed = [
         PackedImage(name, picture.slot, position, picture.variant, result, picture.licences, picture.approved_by)
         for position, (name, picture, result) in enumerate(zip(names, pictures, encoded, strict=True), start=1)
@@ -76,34 +76,28 @@ def zip_bytes(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _names(product: Product, channel: Channel, pictures: Sequence[ApprovedPicture]) -> list[str]:
+def picture_names(product: Product, channel: Channel, slots: Sequence[SlotImage]) -> list[str]:
+    """The file names of a listing's pictures, in the order of its slots. Raises FaultsError, CapabilityError."""
     rows: list[dict[str, str | int]] = [
         {
             "sku": product.sku,
             "channel": channel.name,
-            "slot": picture.slot.slot,
+            "slot": slot.slot,
             "index": position,
             "colourway": product.colourway,
             "brand": product.brand,
-            "variant": picture.variant.id,
+            "variant": slot.variant_id,
         }
-        for position, picture in enumerate(pictures, start=1)
+        for position, slot in enumerate(slots, start=1)
     ]
     return file_names(channel.file_name_pattern, rows, _SUFFIXES[delivered_format(channel)])
 
 
-def _encode_all(subject: str, channel: Channel, pictures: Sequence[ApprovedPicture]) -> list[Encoded]:
-    kind = delivered_format(channel)
-    max_bytes = int(channel.max_bytes.value) if channel.max_bytes else None
+def _encode_all(subject: str, channel: Channel, pictures: Sequence[ApprovedPicture], encoder: Encoder) -> list[Encoded]:
     encoded, faults = [], []
     for picture in pictures:
         try:
-            with Image.open(picture.path) as image:
-                width_px, height_px = delivered_size(*image.size, channel)
-                xmp = packet(picture.slot.alt_text)
-                encoded.append(
-                    encode(image, width_px=width_px, height_px=height_px, format=kind, max_bytes=max_bytes, xmp=xmp)
-                )
+            encoded.append(encoder(picture.path, picture.slot, channel))
         except InputError as error:
             faults.append(Fault(picture.slot.slot, error.message, error.next_step))
     if faults:

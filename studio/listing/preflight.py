@@ -6,7 +6,7 @@ A refusal stops the package, a warning does not. What nobody measures is said to
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,16 @@ from studio.listing.channels import advice_words, aspect_words, delivered_size, 
 from studio.listing.licences import LicenceUse
 from studio.records.listing import Channel, LicenceOverride, PreflightFinding, SlotImage
 
-Words = tuple[Literal["ok", "warning", "refused"], str, str]
-"""Level, message, fix."""
+
+class Words(NamedTuple):
+    """What is said about one picture."""
+
+    level: Literal["ok", "warning", "refused"]
+    code: str
+    message: str
+    fix: str = ""
+    values: dict[str, str] = {}
+
 
 _LARGER = "Generate at this size or larger."
 
@@ -39,11 +47,17 @@ def check_slot(
     if position == 0:
         words += _main_picture(image, channel)
     if repeated:
-        words.append(("refused", "the same picture is in an earlier slot", "Choose another picture."))
+        words.append(Words("refused", "repeated", "the same picture is in an earlier slot", "Choose another picture."))
     words += _by_eye(channel)
-    if not any(level == "refused" for level, _, _ in words):
-        words.insert(0, ("ok", _delivery(image.width, image.height, channel), ""))
+    if not any(said.level == "refused" for said in words):
+        words.insert(0, _delivery(image.width, image.height, channel))
     return _findings(slot, words)
+
+
+def not_approved(slot: SlotImage) -> list[PreflightFinding]:
+    """The finding for a picture whose newest decision is no approval."""
+    fix = "Approve it in review, or take it out."
+    return _findings(slot, [Words("refused", "unapproved", "this picture is not approved any more", fix)])
 
 
 def check_licences(
@@ -55,25 +69,27 @@ def check_licences(
     for use in uses:
         if not use.blocks:
             continue
+        values = {"subject": use.subject, "licence": use.licence, "author": answered.get(use.subject, "")}
         if use.subject in answered:
-            words.append(("warning", f"{use.words}; {answered[use.subject]} answers for it", ""))
+            message = f"{use.words}; {answered[use.subject]} answers for it"
+            words.append(Words("warning", "licence_answered", message, "", values))
         else:
-            words.append(("refused", use.words, "Use another, or let a named person override it."))
+            code = "licence_forbids" if use.commercial_use is False else "licence_unknown"
+            fix = "Use another, or let a named person override it."
+            words.append(Words("refused", code, use.words, fix, values))
     return _findings(slot, words)
 
 
 def _findings(slot: SlotImage, words: Iterable[Words]) -> list[PreflightFinding]:
-    return [
-        PreflightFinding(slot=slot.slot, variant_id=slot.variant_id, level=level, message=message, fix=fix)
-        for level, message, fix in words
-    ]
+    return [PreflightFinding(slot=slot.slot, variant_id=slot.variant_id, **said._asdict()) for said in words]
 
 
-def _delivery(width_px: int, height_px: int, channel: Channel) -> str:
-    delivered = delivered_size(width_px, height_px, channel)
+def _delivery(width_px: int, height_px: int, channel: Channel) -> Words:
+    delivered, size = delivered_size(width_px, height_px, channel), f"{width_px}x{height_px}"
     if delivered == (width_px, height_px):
-        return f"{width_px}x{height_px}, delivered at this size"
-    return f"{width_px}x{height_px}, sized down to {delivered[0]}x{delivered[1]}"
+        return Words("ok", "delivered", f"{size}, delivered at this size", "", {"size": size})
+    smaller = f"{delivered[0]}x{delivered[1]}"
+    return Words("ok", "sized_down", f"{size}, sized down to {smaller}", "", {"size": size, "delivered": smaller})
 
 
 def _size(width_px: int, height_px: int, channel: Channel) -> list[Words]:
@@ -81,21 +97,27 @@ def _size(width_px: int, height_px: int, channel: Channel) -> list[Words]:
     delivered = delivered_size(width_px, height_px, channel)
     size, found = f"{width_px}x{height_px}", list[Words]()
     if is_too_small(*delivered, channel):
-        found.append(("refused", f"{size}, needs {minimum_words(channel)}", f"{_LARGER} Nothing is upscaled here."))
+        least = minimum_words(channel)
+        fix = f"{_LARGER} Nothing is upscaled here."
+        found.append(Words("refused", "too_small", f"{size}, needs {least}", fix, {"size": size, "least": least}))
     elif advised := advice_words(*delivered, channel):
-        found.append(("warning", f"{size}, {advised} advised", _LARGER))
+        values = {"size": size, "advised": advised}
+        found.append(Words("warning", "small", f"{size}, {advised} advised", _LARGER, values))
     if channel.aspect:
         asked = channel.aspect.value
         if abs(width_px / height_px / asked - 1) > channel.aspect_tolerance:
-            shapes = f"{aspect_words(width_px / height_px)}, needs {aspect_words(asked)}"
-            found.append(("refused", f"{size} is {shapes}", "Generate in this shape; nothing is cropped here."))
+            values = {"size": size, "shape": aspect_words(width_px / height_px), "asked": aspect_words(asked)}
+            message = f"{size} is {values['shape']}, needs {values['asked']}"
+            fix = "Generate in this shape, or put it on white in this shape; nothing is cropped here."
+            found.append(Words("refused", "shape", message, fix, values))
     return found
 
 
 def _count(position: int, channel: Channel) -> list[Words]:
     if channel.max_images and position >= channel.max_images.value:
-        limit = f"{channel.title} takes {channel.max_images.value:.0f}"
-        return [("refused", f"picture {position + 1}, {limit}", "Leave this slot empty.")]
+        values = {"channel": channel.title, "position": f"{position + 1}", "limit": f"{channel.max_images.value:.0f}"}
+        message = f"picture {position + 1}, {channel.title} takes {values['limit']}"
+        return [Words("refused", "too_many", message, "Leave this slot empty.", values)]
     return []
 
 
@@ -110,7 +132,8 @@ def _main_picture(image: Image.Image, channel: Channel) -> list[Words]:
     found = list[Words]()
     if share < 1.0:
         message = f"{share:.0%} of the picture's edge is pure white ({level:.0f}), needs all of it"
-        found.append(("refused", message, "Generate on a white background, or cut the figure out onto white."))
+        fix = "Generate on a white background, or cut the figure out onto white."
+        found.append(Words("refused", "not_white", message, fix, {"share": f"{share:.0%}", "level": f"{level:.0f}"}))
     if channel.min_product_fill:
         found += _product_fill(pixels, share == 1.0, channel.min_product_fill.value)
     return found
@@ -119,12 +142,15 @@ def _main_picture(image: Image.Image, channel: Channel) -> list[Words]:
 def _product_fill(pixels: NDArray[np.uint8], on_white: bool, least: float) -> list[Words]:
     if not on_white:
         message = f"product share not measured (needs {least:.0%}): the background is not white"
-        return [("warning", message, "Look whether the product fills the frame.")]
+        fix = "Look whether the product fills the frame."
+        return [Words("warning", "fill_unknown", message, fix, {"least": f"{least:.0%}"})]
     rows, columns = np.nonzero((pixels < 255 - WHITE_TOLERANCE).any(axis=-1))
     height, width = pixels.shape[:2]
     fill = max((np.ptp(rows) + 1) / height, (np.ptp(columns) + 1) / width) if rows.size else 0.0
     if fill < least:
-        return [("refused", f"the product fills {fill:.0%} of the frame, needs {least:.0%}", "Generate it closer.")]
+        message = f"the product fills {fill:.0%} of the frame, needs {least:.0%}"
+        values = {"fill": f"{fill:.0%}", "least": f"{least:.0%}"}
+        return [Words("refused", "fills_little", message, "Generate it closer.", values)]
     return []
 
 
@@ -132,10 +158,16 @@ def _by_eye(channel: Channel) -> list[Words]:
     """What no program here measures, said as such, and the channel's own words against generated pictures."""
     found = list[Words]()
     if channel.max_text_share:
-        message = f"text coverage not measured (limit {channel.max_text_share.value:.0%} on a 10x10 grid)"
-        found.append(("warning", message, "Look at the picture: generated pictures should hold no text."))
-    found += [("warning", f"not measured: {rule}", "Look at the picture.") for rule in channel.human_checks]
+        limit = f"{channel.max_text_share.value:.0%}"
+        message = f"text coverage not measured (limit {limit} on a 10x10 grid)"
+        fix = "Look at the picture: generated pictures should hold no text."
+        found.append(Words("warning", "look_text", message, fix, {"limit": limit}))
+    found += [
+        Words("warning", "look", f"not measured: {rule}", "Look at the picture.", {"rule": rule})
+        for rule in channel.human_checks
+    ]
     if channel.refuses_generated:
         message = f"{channel.title} asks for {channel.refuses_generated}: a generated picture may be taken down"
-        found.append(("warning", message, "Use a photo of the item itself here."))
+        values = {"channel": channel.title, "rule": channel.refuses_generated}
+        found.append(Words("warning", "generated", message, "Use a photo of the item itself here.", values))
     return found

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from studio.errors import ConflictError, Fault, FaultsError, InputError, RightsError
+from studio.errors import ConflictError, Fault, FaultsError, InputError, NotFoundError, RightsError
 from studio.listing.alt_text import alt_text
+from studio.listing.deliver import Encoder, in_shape
+from studio.listing.encode import Encoded
 from studio.listing.licences import LicenceUse, blocking, licence_uses
 from studio.listing.naming import safe_stem
-from studio.listing.package import ApprovedPicture, build_package
-from studio.listing.preflight import check_licences, check_slot
+from studio.listing.package import ApprovedPicture, build_package, picture_names
+from studio.listing.preflight import check_licences, check_slot, not_approved
 from studio.presets import Presets, pick
 from studio.records.base import new_id, now
 from studio.records.brand_model import BrandModel
@@ -25,6 +28,24 @@ from studio.settings import Settings
 from studio.store import Store, write_atomic
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """An approved variant that may be put into a slot. `rating` is 0 where nobody gave one."""
+
+    variant: Variant
+    rating: int
+    approved_by: str
+    alt_text: str
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One slot's picture as it would lie in the package."""
+
+    file: str
+    encoded: Encoded
+
+
 class ListingService:
     """Listings of approved pictures."""
 
@@ -32,6 +53,7 @@ class ListingService:
         self._store = store
         self._settings = settings
         self._presets = presets
+        self._encoder = Encoder()
 
     def channels(self) -> dict[str, Channel]:
         """All sales channels by name. Raises FaultsError."""
@@ -48,20 +70,54 @@ class ListingService:
             NotFoundError: no such product or channel.
             ConflictError: no variant of the product is approved.
         """
-        product, rules = self._store.products.get(sku), self._channel(channel)
-        rated = []
-        for variant in self._store.variants.find(sku=sku):
-            decision = self._newest(variant.id)
-            if decision and decision.verdict == "approved":
-                rated.append((decision.rating or 0, variant))
-        if not rated:
-            raise ConflictError(f"No variant of {sku} is approved.", "Review its variants first.")
-        rated.sort(key=lambda pair: -pair[0])  # stable: equal ratings stay in the order of creation
-        slots = tuple(
-            SlotImage(slot=slot, variant_id=variant.id, alt_text=alt_text(product, variant.request))
-            for slot, (_, variant) in zip(rules.slots, rated, strict=False)
-        )
+        slots = self.best_rated(sku, channel)
         return self._checked(Listing(id=new_id("lst"), sku=sku, channel=channel, slots=slots, created_at=now()))
+
+    def open(self, sku: str, channel: str) -> Listing:
+        """The newest listing of a product for a channel; where there is none yet, an empty one that is not stored.
+
+        Raises:
+            NotFoundError: no such product or channel.
+        """
+        self._store.products.get(sku)
+        self._channel(channel)
+        if found := self._store.listings.find(sku=sku, channel=channel):
+            return found[-1].model_copy(update={"findings": self.preflight(found[-1])})
+        return Listing(id=new_id("lst"), sku=sku, channel=channel, slots=(), created_at=now())
+
+    def place(self, sku: str, channel: str, slots: Sequence[SlotImage]) -> Listing:
+        """Put pictures into the newest listing of a product for a channel, or into its first one.
+
+        Raises:
+            NotFoundError: no such product, channel or variant.
+            FaultsError: as `set_slots`.
+        """
+        return self._with_slots(self.open(sku, channel), slots)
+
+    def candidates(self, sku: str) -> list[Candidate]:
+        """The approved variants of a product, best rated first. Raises NotFoundError."""
+        product = self._store.products.get(sku)
+        found = []
+        for variant in self._store.variants.find(sku=sku):
+            if decision := self._approval(variant.id):
+                words = alt_text(product, variant.request)
+                found.append(Candidate(variant, decision.rating or 0, decision.author, words))
+        return sorted(found, key=lambda candidate: -candidate.rating)  # stable: equal ratings in order of creation
+
+    def best_rated(self, sku: str, channel: str) -> tuple[SlotImage, ...]:
+        """The slots of a channel with the approved variants of a product, best rated first; stores nothing.
+
+        Raises:
+            NotFoundError: no such product or channel.
+            ConflictError: no variant of the product is approved.
+        """
+        names, found = self._channel(channel).slots, self.candidates(sku)
+        if not found:
+            raise ConflictError(f"No variant of {sku} is approved.", "Review its variants first.")
+        return tuple(
+            SlotImage(slot=slot, variant_id=candidate.variant.id, alt_text=candidate.alt_text)
+            for slot, candidate in zip(names, found, strict=False)
+        )
 
     def set_slots(self, listing_id: str, slots: Sequence[SlotImage]) -> Listing:
         """Put other pictures, another order or other alternative texts into a listing, and check it again.
@@ -69,13 +125,35 @@ class ListingService:
         Raises:
             FaultsError: a slot that the channel does not have or that is filled twice, a variant of another product.
         """
-        listing = self._store.listings.get(listing_id)
+        return self._with_slots(self._store.listings.get(listing_id), slots)
+
+    def _with_slots(self, listing: Listing, slots: Sequence[SlotImage]) -> Listing:
         known = self._channel(listing.channel).slots
         faults = self._slot_faults(listing, slots, known)
         if faults:
-            raise FaultsError(f"Slots of {listing_id}", faults)
+            raise FaultsError(f"Slots of {listing.id}", faults)
         ordered = tuple(sorted(slots, key=lambda image: known.index(image.slot)))
         return self._checked(listing.model_copy(update={"slots": ordered, "package_path": "", "package_sha256": ""}))
+
+    def deliver(self, listing_id: str, slot: str) -> Delivered:
+        """One slot's picture as it would lie in the package; what was encoded is kept, so packing is quick then.
+
+        Raises:
+            NotFoundError: no such listing, or an empty slot.
+            InputError: the picture cannot be encoded within the channel's limits.
+        """
+        listing = self._store.listings.get(listing_id)
+        names = [image.slot for image in listing.slots]
+        if slot not in names:
+            raise NotFoundError(f"Slot {slot} of {listing_id} is empty.", "Put a picture into it.")
+        channel, image = self._channel(listing.channel), listing.slots[names.index(slot)]
+        files = picture_names(self._store.products.get(listing.sku), channel, listing.slots)
+        path = self._path(self._store.variants.get(image.variant_id))
+        return Delivered(files[names.index(slot)], self._encoder(path, image, channel))
+
+    def blocking_licences(self, listing: Listing) -> list[LicenceUse]:
+        """The licences that block the export of a listing, each once, until a named person overrides them."""
+        return self._blocking(listing, self._variants(listing))
 
     def override_licence(self, listing_id: str, subject: str, *, author: str, reason: str) -> Listing:
         """Record that a named person answers for a licence that blocks the export, and check the listing again.
@@ -109,8 +187,11 @@ class ListingService:
         findings: list[PreflightFinding] = []
         for position, (slot, variant) in enumerate(zip(listing.slots, self._variants(listing), strict=True)):
             earlier = [other.variant_id for other in listing.slots[:position]]
+            if not self._approval(variant.id):
+                findings += not_approved(slot)
             with Image.open(self._path(variant)) as image:
-                findings += check_slot(slot, position, image, channel, repeated=variant.id in earlier)
+                shaped = in_shape(image, slot, channel)
+                findings += check_slot(slot, position, shaped, channel, repeated=variant.id in earlier)
             findings += check_licences(slot, licence_uses(variant.request, *cards), listing.overrides)
         return tuple(findings)
 
@@ -144,7 +225,7 @@ class ListingService:
             )
             for slot, variant, approval in zip(listing.slots, variants, approvals, strict=True)
         ]
-        data = build_package(listing, self._store.products.get(listing.sku), channel, pictures)
+        data = build_package(listing, self._store.products.get(listing.sku), channel, pictures, self._encoder)
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._settings.packages_dir / f"{safe_stem(listing.sku)}_{listing.channel}_{sha256[:12]}.zip"
         write_atomic(path, data)
@@ -186,6 +267,10 @@ class ListingService:
         if others:
             raise ConflictError(f"Not approved: {', '.join(others)}.", "Approve them in review or take them out.")
         return approvals
+
+    def _approval(self, variant_id: str) -> Decision | None:
+        decision = self._newest(variant_id)
+        return decision if decision and decision.verdict == "approved" else None
 
     def _newest(self, variant_id: str) -> Decision | None:
         decisions = standing(self._store.decisions.find(variant_id=variant_id))

@@ -23,6 +23,10 @@ from studio.models.registry import Registry
 MEGABYTE = 2**20
 
 
+class BusyError(ResourceError):
+    """Somebody else uses a component, and for longer than the asker wanted to wait."""
+
+
 @dataclass(frozen=True, order=True)
 class ComponentKey:
     """Names one component in memory: the same weights in another dtype or on another device are another component."""
@@ -74,10 +78,14 @@ class ModelCache:
         self._load_s = 0.0
 
     @contextmanager
-    def use(self, key: ComponentKey) -> Iterator[Any]:
+    def use(self, key: ComponentKey, *, patience_s: float | None = None) -> Iterator[Any]:
         """The component, for this thread alone until the block ends. It is not evicted meanwhile.
 
+        Args:
+            patience_s: how long to wait for whoever uses it now; None: however long it takes.
+
         Raises:
+            BusyError: it was not free within `patience_s`.
             CapabilityError: the base has no such component.
             GateError: its files were refused.
             ResourceError: it does not fit beside the components that are in use.
@@ -86,7 +94,7 @@ class ModelCache:
             entry = self._entries.setdefault(key, _Entry())
             entry.users += 1
         try:
-            with entry.lock:
+            with _locked(entry.lock, key, patience_s):
                 if entry.value is None:
                     self._load(key, entry)
                 else:
@@ -100,10 +108,10 @@ class ModelCache:
                     del self._entries[key]
 
     @contextmanager
-    def use_all(self, *keys: ComponentKey) -> Iterator[tuple[Any, ...]]:
-        """Several components at once, in the order asked for."""
+    def use_all(self, *keys: ComponentKey, patience_s: float | None = None) -> Iterator[tuple[Any, ...]]:
+        """Several components at once, in the order asked for; `patience_s` as in `use`, for each of them."""
         with ExitStack() as stack:
-            values = {key: stack.enter_context(self.use(key)) for key in sorted(set(keys))}
+            values = {key: stack.enter_context(self.use(key, patience_s=patience_s)) for key in sorted(set(keys))}
             yield tuple(values[key] for key in keys)
 
     def stats(self) -> CacheStats:
@@ -176,6 +184,17 @@ class ModelCache:
         torch = sys.modules.get("torch")
         if key.device.startswith("cuda") and torch is not None:
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def _locked(lock: Any, key: ComponentKey, patience_s: float | None) -> Iterator[None]:
+    """The lock of a component (an RLock) for as long as the block lasts."""
+    if not lock.acquire(timeout=-1 if patience_s is None else patience_s):
+        raise BusyError(f"{key.component} of {key.base} is in use.", "Try again when the running job is over.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _measured_bytes(value: Any) -> int:

@@ -60,6 +60,10 @@ class PreflightFinding(Record):
     level: Literal["ok", "warning", "refused"]
     message: str
     fix: str = ""
+    code: str = ""
+    """What kind of finding it is, for a page that says it in another language or offers the fix as a button."""
+    values: dict[str, str] = {}
+    """What the words of that kind are filled with."""
 
 
 class SlotImage(Record):
@@ -68,6 +72,8 @@ class SlotImage(Record):
     slot: str
     variant_id: str
     alt_text: str = ""
+    padded: bool = False
+    """Put on white in the channel's shape before it is checked and packed; nothing is scaled up for it."""
 
 
 class LicenceOverride(Record):

@@ -7,10 +7,13 @@ before it, so whoever reads only the newest decision reads the truth.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from studio.errors import ConflictError
 from studio.records.base import new_id, now
-from studio.records.review import Decision, standing
+from studio.records.review import Decision, Reason, decide, standing
+
+Verdict = Literal["approved", "rejected", "undecided"]
 
 RULE_PREFIX = "rule:"
 """How the author of a decision begins that no person made."""
@@ -24,6 +27,28 @@ def by_author(decisions: Sequence[Decision]) -> dict[str, Decision]:
 def made_by_a_person(decision: Decision) -> bool:
     """Whether a person, not a rule, decided."""
     return not decision.author.startswith(RULE_PREFIX)
+
+
+def upon(
+    decisions: Sequence[Decision],
+    variant_id: str,
+    verdict: Verdict | None,
+    *,
+    author: str,
+    reasons: tuple[Reason, ...] = (),
+    rating: int | None = None,
+    note: str = "",
+) -> Decision:
+    """A decision on top of what stands: without a verdict, the newest one stays with its reasons and its note; without
+    a rating, the author's own one stays.
+    """
+    if verdict is None and decisions:
+        last = decisions[-1]
+        verdict, reasons, note = last.verdict, last.reasons, note or last.note
+    own = by_author(decisions).get(author)
+    if rating is None and own is not None:
+        rating = own.rating
+    return decide(variant_id, verdict or "undecided", author=author, reasons=reasons, rating=rating, note=note)
 
 
 def undo(variant_id: str, decisions: Sequence[Decision], author: str) -> Decision:

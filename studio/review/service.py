@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from PIL import Image
 
-from studio.errors import InputError
+from studio.errors import ConflictError, InputError
+from studio.jobs import JobContext
 from studio.measure.pictures import RGB
 from studio.presets import Presets, pick
 from studio.records.base import new_id, now
 from studio.records.generation import Variant
 from studio.records.review import Decision, Measure, Measurement, Reason, decide, standing
-from studio.review.decisions import RULE_PREFIX, by_author, made_by_a_person, undo
+from studio.review.board import BoardRow, board_rows
+from studio.review.decisions import RULE_PREFIX, Verdict, made_by_a_person, undo, upon
 from studio.review.measured import PictureJudge, measure_picture
 from studio.review.references import References
 from studio.review.rules import ReviewRules, read_rules, verdict, with_limits
 from studio.settings import Settings
 from studio.store import Store
 
-Verdict = Literal["approved", "rejected", "undecided"]
 Progress = Callable[[int, int], None]
 
 JUDGE_BATCH = 16
 """Pictures that the judge reads at once."""
-
-
-@dataclass(frozen=True)
-class BoardRow:
-    """One variant on the board. `verdict` is that of the newest decision; `by_author` each person's own."""
-
-    variant: Variant
-    picture: Path
-    verdict: Verdict
-    decision: Decision | None
-    by_author: dict[str, Decision]
-    measurement: Measurement | None
 
 
 class ReviewService:
@@ -119,18 +106,40 @@ class ReviewService:
             NotFoundError: no such variant.
             InputError: no author, one that poses as a rule, a rejection without any reason, a rating outside 1 to 5.
         """
-        self._store.variants.get(variant_id)
-        if not author.strip() or author.startswith(RULE_PREFIX):
-            raise InputError(f"'{author}' cannot decide.", "Give the name of the person who decides.")
-        if verdict == "rejected" and not reasons and not note.strip():
-            raise InputError(
-                "A rejection needs a reason.", f"Choose one of {', '.join(get_args(Reason))}, or write a note."
-            )
-        if rating is not None and not 1 <= rating <= 5:
-            raise InputError(f"{rating} is no rating.", "Rate from 1 to 5.")
         decision = decide(variant_id, verdict, author=author.strip(), reasons=reasons, rating=rating, note=note)
-        self._store.decisions.add(decision)
+        self._add(decision)
         return decision
+
+    def decide_many(
+        self,
+        variant_ids: Sequence[str],
+        verdict: Verdict | None,
+        *,
+        author: str,
+        reasons: tuple[Reason, ...] = (),
+        rating: int | None = None,
+        note: str = "",
+    ) -> list[Decision]:
+        """Add one person's decision about several variants: all of them, or none when an error is raised.
+
+        Args:
+            verdict: None keeps what stands, with its reasons: for a rating alone.
+            rating: None keeps the author's own.
+
+        Raises:
+            NotFoundError, InputError: as `decide` does.
+        """
+        with self._store.transaction():
+            decisions = [
+                upon(
+                    self.history(variant_id), variant_id, verdict,
+                    author=author.strip(), reasons=reasons, rating=rating, note=note,
+                )
+                for variant_id in variant_ids
+            ]  # fmt: skip
+            for decision in decisions:
+                self._add(decision)
+        return decisions
 
     def undo(self, variant_id: str, *, author: str) -> Decision:
         """Take the author's newest decision back by adding one that restores what stood before it.
@@ -143,6 +152,26 @@ class ReviewService:
             self._store.decisions.add(decision)
         return decision
 
+    def undo_many(self, variant_ids: Sequence[str], *, author: str) -> tuple[list[Decision], list[ConflictError]]:
+        """Take the author's newest decision about each variant back, where it is still the newest of all.
+
+        Returns:
+            What was added, and why the others stay as they are.
+
+        Raises:
+            ConflictError: not one could be taken back.
+        """
+        undone, kept = list[Decision](), list[ConflictError]()
+        with self._store.transaction():
+            for variant_id in variant_ids:
+                try:
+                    undone.append(self.undo(variant_id, author=author))
+                except ConflictError as error:
+                    kept.append(error)
+        if kept and not undone:
+            raise kept[0]
+        return undone, kept
+
     def history(self, variant_id: str) -> list[Decision]:
         """All decisions about a variant, oldest first, undone ones too."""
         return self._store.decisions.find(variant_id=variant_id)
@@ -152,11 +181,16 @@ class ReviewService:
         found = self.history(variant_id)
         return found[-1] if found else None
 
-    def rule_review(self, variant_ids: Sequence[str], rules: str = "default") -> list[Decision]:
+    def rule_review(
+        self, variant_ids: Sequence[str], rules: str = "default", progress: Progress | None = None
+    ) -> list[Decision]:
         """Decide by limits what no person has decided; measures first what the present judge has not measured.
 
         A picture that misses a limit is rejected, one with a required measure not taken stays undecided, both with the
         reasons in words.
+
+        Args:
+            progress: called with (done, all) while what is missing is measured.
 
         Returns:
             The decisions added; variants that a person approved or rejected are left alone and not among them.
@@ -165,7 +199,8 @@ class ReviewService:
         open_ids = [variant_id for variant_id in variant_ids if not self._decided_by_a_person(variant_id)]
         known = {variant_id: self.latest(variant_id) for variant_id in open_ids}
         measured = {key: found for key, found in known.items() if found and found.judge == self._judge_version}
-        measured |= {m.variant_id: m for m in self.measure([i for i in open_ids if i not in measured], rules=rules)}
+        missing = [variant_id for variant_id in open_ids if variant_id not in measured]
+        measured |= {found.variant_id: found for found in self.measure(missing, rules=rules, progress=progress)}
         decisions = []
         for variant_id in open_ids:
             ruled = verdict(measured[variant_id], limits)
@@ -175,23 +210,39 @@ class ReviewService:
             decisions.append(decision)
         return decisions
 
-    def board(self, *, batch_id: str | None = None, sku: str | None = None) -> list[BoardRow]:
-        """Rows for a grid of variants, oldest first."""
-        rows = []
-        for variant in self._store.variants.find(batch_id=batch_id, sku=sku):
-            decisions = self.history(variant.id)
-            newest = decisions[-1] if decisions else None
-            rows.append(
-                BoardRow(
-                    variant=variant,
-                    picture=self._store.files.path(variant.image_sha256),
-                    verdict=newest.verdict if newest else "undecided",
-                    decision=newest,
-                    by_author=by_author(decisions),
-                    measurement=self.latest(variant.id),
-                )
-            )
-        return rows
+    def board(
+        self,
+        *,
+        batch_id: str | None = None,
+        sku: str | None = None,
+        variant_ids: Sequence[str] | None = None,
+        newest: int | None = None,
+    ) -> list[BoardRow]:
+        """Rows for a grid of variants, oldest first. A few queries, however many variants there are.
+
+        Args:
+            newest: at most so many, the newest ones.
+        """
+        return board_rows(
+            self._store, self._store.variants.find(newest=newest, batch_id=batch_id, sku=sku, key=variant_ids)
+        )
+
+    def mark(self) -> str:
+        """A short text that changes whenever a picture, a decision or a measurement is added: cheap to ask for."""
+        store = self._store
+        return f"{store.variants.last()}-{store.decisions.last()}-{store.measurements.last()}"
+
+    def handle_measure(self, context: JobContext) -> dict[str, Any]:
+        """Job handler of kind `measure`: `{"variant_ids", "rules"}` -> `{"measured"}`."""
+        variant_ids, rules = _asked(context)
+        found = self.measure(variant_ids, rules=rules, progress=_telling(context))
+        return {"measured": len(found)}
+
+    def handle_rule_review(self, context: JobContext) -> dict[str, Any]:
+        """Job handler of kind `rule-review`: `{"variant_ids", "rules"}` -> `{"decided"}`."""
+        variant_ids, rules = _asked(context)
+        found = self.rule_review(variant_ids, rules, _telling(context))
+        return {"decided": len(found)}
 
     @cached_property
     def _judge(self) -> PictureJudge | None:
@@ -211,6 +262,18 @@ class ReviewService:
 
         return Judge.load(folder)
 
+    def _add(self, decision: Decision) -> None:
+        self._store.variants.get(decision.variant_id)
+        if not decision.author or decision.author.startswith(RULE_PREFIX):
+            raise InputError(f"'{decision.author}' cannot decide.", "Give the name of the person who decides.")
+        if decision.verdict == "rejected" and not decision.reasons and not decision.note.strip():
+            raise InputError(
+                "A rejection needs a reason.", f"Choose one of {', '.join(get_args(Reason))}, or write a note."
+            )
+        if decision.rating is not None and not 1 <= decision.rating <= 5:
+            raise InputError(f"{decision.rating} is no rating.", "Rate from 1 to 5.")
+        self._store.decisions.add(decision)
+
     def _decided_by_a_person(self, variant_id: str) -> bool:
         left = standing(self.history(variant_id))
         return bool(left) and left[-1].verdict != "undecided" and made_by_a_person(left[-1])
@@ -229,3 +292,18 @@ class ReviewService:
     def _pixels(self, variant: Variant) -> RGB:
         with Image.open(self._store.files.path(variant.image_sha256)) as image:
             return np.asarray(image.convert("RGB"))
+
+
+def _asked(context: JobContext) -> tuple[list[str], str]:
+    """What a job is about: ids of variants, and the set of limits."""
+    return [str(variant_id) for variant_id in context.payload["variant_ids"]], str(context.payload["rules"])
+
+
+def _telling(context: JobContext) -> Progress:
+    """Tells the job how far it is, and stops it where a person asked for that. Measured pictures stay measured."""
+
+    def tell(done: int, total: int) -> None:
+        context.progress(done, total)
+        context.check()
+
+    return tell

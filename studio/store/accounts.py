@@ -72,7 +72,8 @@ class Accounts:
         """Whose token this is; None when it is forged, too old, or its person was taken out or got a new password."""
         try:
             name, until, signature = base64.urlsafe_b64decode(token.encode()).decode().split("|")
-            valid = hmac.compare_digest(signature, self._sign(name, f"{name}|{until}"))
+            # As bytes: texts outside ASCII cannot be compared so.
+            valid = hmac.compare_digest(signature.encode(), self._sign(name, f"{name}|{until}").encode())
             return name if valid and int(until) > time.time() and name in self._read() else None
         except ValueError:
             return None
@@ -83,20 +84,22 @@ class Accounts:
 
     def _key(self) -> bytes:
         if not self._key_file.is_file():
-            _write_private(self._key_file, secrets.token_bytes(32))
+            write_atomic(self._key_file, secrets.token_bytes(32), private=True)
         return self._key_file.read_bytes()
 
     def _read(self) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = json.loads(self._users.read_text()) if self._users.is_file() else {}
+        if not self._users.is_file():
+            return {}
+        try:
+            found: dict[str, dict[str, str]] = json.loads(self._users.read_text())
+        except ValueError as error:
+            raise InputError(
+                f"{self._users} is damaged.", "Restore it from a backup, or remove it and add the users again."
+            ) from error
         return found
 
     def _save(self, users: dict[str, dict[str, str]]) -> None:
-        _write_private(self._users, json.dumps(users, indent=1).encode())
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    write_atomic(path, data)
-    path.chmod(0o600)
+        write_atomic(self._users, json.dumps(users, indent=1).encode(), private=True)
 
 
 def _hash(password: str, salt: bytes) -> bytes:

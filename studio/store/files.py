@@ -26,13 +26,18 @@ _CHUNK_BYTES = 2**20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write the whole file or nothing; an older file stays until the new one is on the disk.
+
+    Args:
+        private: readable by nobody but the owner, from its first byte on.
 
     Raises:
         ResourceError: no room on the disk.
     """
     with _temporary_beside(path.parent) as (temporary, handle):
+        if private:
+            os.fchmod(handle.fileno(), 0o600)
         handle.write(data)
         _publish(temporary, handle, path)
 

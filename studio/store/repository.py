@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from studio.errors import ConflictError, InputError, NotFoundError
@@ -53,20 +54,41 @@ class History(Generic[R]):
             raise NotFoundError(f"There is no {self._noun} {key!r}.", "Check the name, or list what there is.")
         return self._type.model_validate_json(body)
 
-    def find(self, **where: str | None) -> list[R]:
+    def find(self, *, newest: int | None = None, **where: str | Collection[str] | None) -> list[R]:
         """Records whose columns equal `where`, oldest first; a column given as None is not asked for.
+
+        Args:
+            newest: at most so many, the newest ones.
+            where: column -> its value, or several values of which it has one.
 
         Raises:
             TypeError: a column that the table does not search by.
         """
-        if unknown := sorted(set(where) - set(self._columns)):
-            raise TypeError(f"{self._table.name} cannot be searched by {', '.join(unknown)}, only by {self._columns}")
-        query = select(self._table.c.body).order_by(self._table.c.seq)
-        for name, value in where.items():
-            if value is not None:
-                query = query.where(self._table.c[name] == value)
+        query = self._where(select(self._table.c.body), where).order_by(self._table.c.seq.desc()).limit(newest)
         with self._database.reading() as connection:
-            return [self._type.model_validate_json(body) for body in connection.scalars(query)]
+            bodies = list(connection.scalars(query))
+        return [self._type.model_validate_json(body) for body in reversed(bodies)]
+
+    def count(self, **where: str | Collection[str] | None) -> int:
+        """How many records `find` would give. Raises TypeError as `find` does."""
+        with self._database.reading() as connection:
+            return connection.scalar(self._where(select(func.count()).select_from(self._table), where)) or 0
+
+    def last(self) -> int:
+        """The order number of the newest record, 0 without any; it grows with every record that is added."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.max(self._table.c.seq))) or 0
+
+    def _where(self, query: Select[Any], where: Mapping[str, str | Collection[str] | None]) -> Select[Any]:
+        if unknown := sorted(set(where) - {"key", *self._columns}):
+            raise TypeError(f"{self._table.name} cannot be searched by {', '.join(unknown)}, only by {self._columns}")
+        for name, value in where.items():
+            column = self._table.c[name]
+            if isinstance(value, str):
+                query = query.where(column == value)
+            elif value is not None:
+                query = query.where(column.in_(value))
+        return query
 
     def _write(self, statement: Any, record: R) -> int:
         try:

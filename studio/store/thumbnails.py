@@ -29,12 +29,13 @@ class Thumbnails:
 
         Raises:
             NotFoundError: no such picture.
-            InputError: the stored file is no picture.
+            InputError: the stored file is no picture, or the crop lies outside it.
         """
+        source = self._files.path(sha256)
         name = sha256 if crop_px is None else f"{sha256}-{'-'.join(map(str, crop_px))}"
         target = self._root / sha256[:2] / f"{name}.webp"
         if not target.is_file():
-            write_atomic(target, self._make(self._files.path(sha256), crop_px))
+            write_atomic(target, self._make(source, crop_px))
         return target
 
     def _make(self, source: Path, crop_px: tuple[int, int, int, int] | None) -> bytes:
@@ -43,10 +44,19 @@ class Thumbnails:
                 if crop_px is None:
                     opened.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))  # a JPEG is decoded at a fraction of its size
                 image = ImageOps.exif_transpose(opened)
-                image = (image.crop(crop_px) if crop_px else image).convert("RGB")
+                if crop_px:
+                    image = image.crop(_inside(crop_px, *image.size))
+                image = image.convert("RGB")
                 image.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
         except (OSError, Image.DecompressionBombError) as error:
             raise InputError(f"{source.name} is no picture that can be shown.", "Restore it from a backup.") from error
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=QUALITY, method=4)
         return buffer.getvalue()
+
+
+def _inside(crop_px: tuple[int, int, int, int], width_px: int, height_px: int) -> tuple[int, int, int, int]:
+    left, top, right, bottom = crop_px
+    if not (0 <= left < right <= width_px and 0 <= top < bottom <= height_px):
+        raise InputError(f"The crop {crop_px} does not lie in a picture of {width_px}x{height_px}.", "Crop inside it.")
+    return crop_px

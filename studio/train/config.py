@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from studio.errors import Fault, FaultsError, RightsError
 from studio.records.capabilities import Capability
@@ -11,6 +14,38 @@ from studio.records.photo import Dataset, Photo
 from studio.records.training import TrainingConfig
 from studio.train.buckets import Bucket, assign
 from studio.train.snapshot import Snapshot, photo_size
+
+_PLAIN = {
+    "string_pattern_mismatch": "takes lower case letters, digits, - and _ only, at most 64.",
+    "int_parsing": "is no whole number.",
+    "int_from_float": "is no whole number.",
+    "float_parsing": "is no number.",
+    "extra_forbidden": "is not known here.",
+}
+"""What is said instead of pydantic's own words."""
+
+
+class ConfigFaults(NamedTuple):
+    """All that keeps a config from being trained: photos without rights, and everything else."""
+
+    rights: list[Fault]
+    others: list[Fault]
+
+
+def read_config(values: Mapping[str, Any]) -> TrainingConfig:
+    """The config that a form's values make.
+
+    Raises:
+        FaultsError: every value that cannot be used, named by its field.
+    """
+    try:
+        return TrainingConfig.model_validate(dict(values))
+    except ValidationError as error:
+        faults = [
+            Fault(".".join(map(str, e["loc"])), _PLAIN.get(e["type"]) or f"{e['msg'].replace('Input ', '')}.")
+            for e in error.errors()
+        ]
+        raise FaultsError("The settings", faults) from error
 
 
 def complete(config: TrainingConfig, dataset: Dataset, lora_targets: tuple[str, ...]) -> TrainingConfig:

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from studio.devices import choose_device
-from studio.errors import Cancelled, ConflictError
+from studio.errors import Cancelled, ConflictError, NotFoundError
 from studio.jobs import JobContext, LeaseLostError
 from studio.models import ModelCache
 from studio.presets import Presets
 from studio.records.base import new_id, now
 from studio.records.brand_model import BrandModel
+from studio.records.photo import Dataset, Photo
 from studio.records.training import OverfitVerdict, TrainingConfig, TrainingRun
 from studio.settings import Settings
 from studio.store import Store
 from studio.train.buckets import Bucket, make_buckets, read_grid
 from studio.train.cache import Encodings
 from studio.train.checkpoint import Checkpoints
-from studio.train.config import complete, config_faults, refuse, rights_faults, withdrawn_faults
+from studio.train.config import (
+    ConfigFaults,
+    complete,
+    config_faults,
+    read_config,
+    refuse,
+    rights_faults,
+    withdrawn_faults,
+)
+from studio.train.curves import Curves, curves_of
+from studio.train.estimate import (
+    Estimate,
+    Pace,
+    default_pace,
+    estimate,
+    own_pace,
+    pictures_per_step,
+    read_size,
+)
 from studio.train.metrics import Metric, read_metrics
 from studio.train.publish import bring_back_moved_aside, publish
 from studio.train.run_folder import RunFolder
-from studio.train.samples import DrawSample
+from studio.train.samples import DrawSample, SampleSheet, sample_prompts, sample_sheet
 from studio.train.snapshot import take_snapshot
 
 
@@ -44,6 +64,34 @@ class TrainService:
         self._draw = draw
         bring_back_moved_aside(settings.brand_models)
 
+    def config(self, values: Mapping[str, Any]) -> TrainingConfig:
+        """The config that a form's values make. Raises FaultsError with every value that cannot be used."""
+        return read_config(values)
+
+    def faults(self, config: TrainingConfig) -> ConfigFaults:
+        """Everything that `prepare` would refuse, one by one. Raises NotFoundError as `prepare` does."""
+        dataset, photos = self._data(config)
+        return self._faults(self._complete(config, dataset), dataset, photos)
+
+    def estimate(self, config: TrainingConfig) -> Estimate:
+        """Time and memory that a run of this config will take here, without loading anything.
+
+        Raises:
+            NotFoundError: no such dataset or base.
+            GateError: the base's weights are no safetensors files.
+        """
+        dataset, photos = self._data(config)
+        config = self._complete(config, dataset)
+        card = self._presets.base(config.base)
+        size = read_size(self._presets.base_folder(config.base), card.width_px, card.height_px, config.target_modules)
+        trained = sum(photo.split == "train" for photo in photos)
+        return estimate(
+            config, size, self._own_pace(config.base) or default_pace(size),
+            trained=trained, held_out=len(photos) - trained,
+            sample_passes=2 * card.num_inference_steps,  # with guidance each step asks the UNet twice
+            weight_bytes=2 if self._settings.dtype == "bf16" else 4,
+        )  # fmt: skip
+
     def prepare(self, config: TrainingConfig) -> TrainingRun:
         """Hold a config against its dataset and base, and set up the run that a job of kind `train` then does.
 
@@ -52,16 +100,10 @@ class TrainService:
             FaultsError: anything else is wrong with config, photos or base; all of it at once.
             NotFoundError: no such dataset or base.
         """
-        dataset = self._store.datasets.get(config.dataset_id)
-        photos = self._store.photos.find(dataset_id=dataset.id)
+        dataset, photos = self._data(config)
+        config = self._complete(config, dataset)
+        refuse(config.name, *self._faults(config, dataset, photos))
         buckets = self._buckets(config.base)
-        family = self._cache.registry.family(config.base)
-        config = complete(config, dataset, family.lora_targets)
-        refuse(
-            config.name,
-            rights_faults(photos, now().date()),
-            config_faults(config, dataset, photos, family.capabilities.lora_train, buckets),
-        )
         snapshot = take_snapshot(photos, buckets)
         run_id = new_id("run")
         folder = RunFolder(self._settings.runs_dir / run_id)
@@ -131,14 +173,22 @@ class TrainService:
             raise ConflictError(f"Training run {run_id} is done.", "Publish it, or prepare a new one.")
         return self._update(run_id, None, status="waiting")
 
-    def publish(self, run_id: str, step: int | None = None, *, replace: bool = False) -> BrandModel:
+    def publish(
+        self, run_id: str, step: int | None = None, *, replace: bool = False, name: str | None = None
+    ) -> BrandModel:
         """Make a brand model of a run's checkpoint, by default the one that the verdict names.
 
+        Args:
+            name: of the brand model; None: as the run is called.
+
         Raises:
+            FaultsError: a name that cannot be one.
             ConflictError: the run has no checkpoint yet, or another brand model has its name and `replace` is not set.
             NotFoundError: no checkpoint of that step.
         """
         run = self._store.training_runs.get(run_id)
+        if name is not None:
+            run = run.model_copy(update={"config": read_config(run.config.model_dump() | {"name": name})})
         folder = RunFolder(Path(run.folder))
         checkpoints = Checkpoints(folder.checkpoints, folder.fingerprint())
         if run.verdict is None or not checkpoints.steps():
@@ -164,6 +214,42 @@ class TrainService:
     def checkpoints(self, run_id: str) -> list[int]:
         """Steps of a run that can be published."""
         return Checkpoints(RunFolder(Path(self._store.training_runs.get(run_id).folder)).checkpoints, "").steps()
+
+    def curves(self, run_id: str) -> Curves:
+        """Loss and held-out loss so far, thinned for drawing."""
+        return curves_of(self.metrics(run_id))
+
+    def samples(self, run_id: str) -> SampleSheet:
+        """The samples drawn so far, with their prompts. Raises NotFoundError where the run's folder is gone."""
+        run = self._store.training_runs.get(run_id)
+        folder = RunFolder(Path(run.folder))
+        return sample_sheet(folder.samples, sample_prompts(run.config, folder.snapshot()))
+
+    def _data(self, config: TrainingConfig) -> tuple[Dataset, list[Photo]]:
+        dataset = self._store.datasets.get(config.dataset_id)
+        return dataset, self._store.photos.find(dataset_id=dataset.id)
+
+    def _complete(self, config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
+        return complete(config, dataset, self._cache.registry.family(config.base).lora_targets)
+
+    def _faults(self, config: TrainingConfig, dataset: Dataset, photos: list[Photo]) -> ConfigFaults:
+        lora_train = self._cache.registry.family(config.base).capabilities.lora_train
+        others = config_faults(config, dataset, photos, lora_train, self._buckets(config.base))
+        return ConfigFaults(rights_faults(photos, now().date()), others)
+
+    def _own_pace(self, base: str) -> Pace | None:
+        """The pace of the newest run on this base that has enough steps."""
+        for run in reversed(self._store.training_runs.find()):
+            folder = RunFolder(Path(run.folder))
+            if run.config.base != base or not folder.metrics.exists():
+                continue
+            try:
+                trained = len(folder.snapshot().train)
+            except NotFoundError:
+                continue  # somebody has tidied up; another run may tell
+            if pace := own_pace(self.metrics(run.id), pictures_per_step(run.config, trained)):
+                return pace
+        return None
 
     def _buckets(self, base: str) -> tuple[Bucket, ...]:
         folder = self._presets.base_folder(base)

@@ -85,12 +85,14 @@ window.sasage = (() => {
     }
   });
 
+  const arrows = { Right: "→", Left: "←", Up: "↑", Down: "↓" };
+  const keyWords = (key) => (key === " " ? "Space" : key.replace(/Arrow(\w+)/, (all, side) => arrows[side]).replace(/(^|\+)([a-z])$/, (all, plus, letter) => plus + letter.toUpperCase()));
   function showKeys() {
     document.querySelector(".key-sheet")?.remove();
     const open = sheets.filter((sheet) => shown(sheet.element));
     const columns = open.map((sheet) => make("section", {}, make("h3", { text: sheet.title }),
       ...sheet.list.filter((entry) => entry.words).map((entry) => make("div", { class: "key-row" },
-        make("span", {}, ...[entry.key].flat().map((key) => make("kbd", { text: key === " " ? "Space" : key.length === 1 ? key.toUpperCase() : key }))),
+        make("span", {}, ...[entry.key].flat().map((key) => make("kbd", { text: keyWords(key) }))),
         make("span", { text: entry.words })))));
     const close = make("button", { class: "quiet", "aria-label": t("page.close"), text: "×" });
     const sheet = make("div", { class: "key-sheet", role: "dialog", "aria-label": t("page.keys") },
@@ -102,8 +104,17 @@ window.sasage = (() => {
 
   // Messages between tabs: emit("use-settings", {...}) after opening the tab that listens.
   const bus = new EventTarget();
-  const on = (name, run) => bus.addEventListener(name, (event) => run(event.detail));
-  const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
+  // A tab that was never opened is not made yet: its message waits for whoever listens first.
+  const heard = new Set(), unheard = new Map();
+  const on = (name, run) => {
+    bus.addEventListener(name, (event) => run(event.detail));
+    heard.add(name);
+    if (unheard.has(name)) { const detail = unheard.get(name); unheard.delete(name); queueMicrotask(() => run(detail)); }
+  };
+  const emit = (name, detail) => {
+    if (!heard.has(name)) unheard.set(name, detail);
+    bus.dispatchEvent(new CustomEvent(name, { detail }));
+  };
   /** Opens a tab by its id (label, train, canvas, review, listing). */
   function open(tab) {
     document.querySelector(`.stage-tabs [role=tab][aria-controls="tab-${tab}"], #tab-${tab}-button`)?.click();

@@ -66,6 +66,7 @@ def mount_ui(api: App, studio: Studio) -> App:
         show_error=True,
         pwa=False,
         mcp_server=False,
+        app_kwargs={"openapi_url": None},  # the page explains its own routes to nobody
         enable_monitoring=False,
     )
     return mounted

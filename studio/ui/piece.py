@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,8 +95,3 @@ def styles(folder: Path) -> list[Path]:
     """All style files of the page: its own first, then those of the pieces."""
     own = sorted(folder.glob("*.css"))
     return own + sorted((folder / "components").rglob("*.css"))
-
-
-def event_names(script: str) -> set[str]:
-    """The events that a script triggers; gr.HTML knows an event by its quoted name in the script."""
-    return set(re.findall(r"trigger\(\"([a-z_]+)\"", script))

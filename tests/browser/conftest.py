@@ -29,7 +29,7 @@ QUIET_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-quic", "--force-prefers-reduced-motion",
 )  # fmt: skip
-STARTS_WITHIN_S = 60
+STARTS_WITHIN_S = 180
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,7 +92,11 @@ class serving:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=self._log, stderr=self._log, text=True
         )
-        return self._address()
+        try:
+            return self._address()
+        except BaseException:
+            self.__exit__()  # a server that starts too late must not go on alone
+            raise
 
     def _address(self) -> str:
         import time

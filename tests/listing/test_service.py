@@ -211,3 +211,43 @@ def test_alt_text_is_one_short_line(add_variant: Add) -> None:
         "Navy linen dress, "
     )
     assert len(alt_text(Product(sku="S", name="x" * 200), request)) <= MAX_CHARACTERS
+
+
+def test_a_listing_is_opened_without_being_stored_and_stored_when_a_picture_is_placed(
+    listings: ListingService, add_variant: Add, store: Store
+) -> None:
+    variant = add_variant()
+    assert listings.open(SKU, "etsy").slots == ()
+    assert store.listings.find() == []
+    placed = listings.place(SKU, "etsy", [SlotImage(slot="main", variant_id=variant.id)])
+    moved = listings.place(SKU, "etsy", [SlotImage(slot="alt-1", variant_id=variant.id)])
+    assert (moved.id, [slot.slot for slot in moved.slots]) == (placed.id, ["alt-1"])
+    assert [listing.id for listing in store.listings.find()] == [placed.id]
+    with pytest.raises(NotFoundError):
+        listings.open("NO-SUCH", "etsy")
+
+
+def test_a_padded_picture_has_the_channels_shape_and_keeps_every_pixel(
+    listings: ListingService, add_variant: Add
+) -> None:
+    variant = add_variant(painted(768, 1024))
+    slot = SlotImage(slot="main", variant_id=variant.id, padded=True)
+    listing = listings.place(SKU, "zalando", [slot])
+    assert not [finding for finding in listing.findings if finding.level == "refused"]
+    delivered = listings.deliver(listing.id, "main")
+    with Image.open(io.BytesIO(delivered.encoded.data)) as image:
+        assert image.size == (768, 1106)
+        assert all(min(image.getpixel((384, y))) > 250 for y in (0, 1105))  # type: ignore[arg-type]
+    with zipfile.ZipFile(listings.package(listing.id)) as archive:
+        assert archive.read(f"images/{delivered.file}") == delivered.encoded.data
+
+
+def test_a_picture_that_lost_its_approval_is_a_finding(
+    listings: ListingService, add_variant: Add, store: Store
+) -> None:
+    variant = add_variant()
+    listing = listings.fill(SKU, "etsy")
+    store.decisions.add(decide(variant.id, "rejected", author="ken"))
+    assert "unapproved" in {finding.code for finding in listings.preflight(listing)}
+    assert listings.candidates(SKU) == []
+    assert listings.open(SKU, "etsy").findings == listings.preflight(listing)

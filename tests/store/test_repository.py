@@ -114,3 +114,19 @@ def test_a_number_that_json_cannot_hold_is_refused_at_once(store: Store) -> None
     with pytest.raises(InputError, match="finite"):
         store.training_runs.put(run(verdict=verdict))
     assert store.training_runs.find() == []
+
+
+def test_several_values_the_newest_and_how_many(store: Store) -> None:
+    assert (store.variants.count(), store.variants.last()) == (0, 0)
+    for key in ("a", "b", "c", "d"):
+        store.variants.put(variant(key))
+    assert [found.id for found in store.variants.find(key=["d", "a", "none"])] == ["a", "d"]
+    assert [found.id for found in store.variants.find(newest=2)] == ["c", "d"]
+    assert [found.id for found in store.variants.find(newest=1, key=("a", "b"))] == ["b"]
+    assert store.variants.find(batch_id=[]) == []
+    assert (store.variants.count(batch_id="b"), store.variants.count(sku="other")) == (4, 0)
+    before = store.variants.last()
+    store.variants.put(variant("e"))
+    assert store.variants.last() > before
+    with pytest.raises(TypeError):
+        store.variants.count(prompt="a red dress")

@@ -34,12 +34,14 @@ class Engine:
         adapters: reads a brand model's LoRA.
         draw_control: draws the OpenPose map of a pose.
         batch_size: pictures at once; None takes what suits the device.
+        patience_s: how long to wait for components that somebody else uses; None: however long it takes.
     """
 
     def __init__(
         self, cache: ModelCache, *, device: str, dtype: str, adapters: AdapterSource, draw_control: DrawControl,
-        batch_size: int | None = None,
+        batch_size: int | None = None, patience_s: float | None = None,
     ) -> None:  # fmt: skip
+        self._patience_s = patience_s
         self._cache, self._device, self._dtype = cache, device, dtype
         self._adapters, self._draw_control = adapters, draw_control
         self._batch_size = batch_size or batch_size_for(device, dtype)
@@ -72,7 +74,7 @@ class Engine:
         for base in dict.fromkeys(request.base for request in requests):
             texts = [text for r in requests if r.base == base for text in (r.prompt, r.negative_prompt)]
             keys = self._key(base, "tokenizer"), self._key(base, "text_encoder")
-            with self._cache.use_all(*keys) as (tokenizer, encoder):
+            with self._cache.use_all(*keys, patience_s=self._patience_s) as (tokenizer, encoder):
                 for text, embedding in encode_all(tokenizer, encoder, texts).items():
                     embeddings[base, text] = embedding
         return embeddings
@@ -107,7 +109,8 @@ class Engine:
         base, posed = batch.requests[0].base, batch.requests[0].pose is not None
         stack = [self._adapter(a.brand_model, loaded, a.adapter_weight) for a in batch.requests[0].adapters]
         names = ["scheduler", "unet", "vae", *(["controlnet"] if posed else [])]
-        with self._cache.use_all(*(self._key(base, name) for name in names)) as (scheduler, unet, vae, *rest):
+        keys = [self._key(base, name) for name in names]
+        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, unet, vae, *rest):
             size = self._latent_size(batch.requests[0], vae)
             conditions = Conditions.of(batch.requests, texts, control if posed else None, size, unet)
             with adapters_applied(unet, stack):

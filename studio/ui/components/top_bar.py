@@ -39,6 +39,10 @@ class TopBar(Piece):
             title = f"{len(job.payload.get('requests', ()))}"
         elif job.kind == "train":
             title = self._run_name(str(job.payload.get("run_id", "")))
+        elif job.kind == "ingest":
+            title = str(job.payload.get("dataset", ""))
+        elif job.kind in ("measure", "rule-review"):
+            title = f"{len(job.payload.get('variant_ids', ()))}"
         return {
             "id": job.id, "kind": job.kind, "title": title, "owner": job.owner, "status": job.status, "place": place,
             "done": job.progress.done, "total": job.progress.total, "note": job.progress.note,

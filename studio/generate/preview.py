@@ -1,0 +1,179 @@
+"""Live previews beside the job queue: of each page the newest pose only, drawn in few steps and kept in memory.
+
+A preview shares the model cache with the jobs. It never waits long for a component that a job holds: it says who has
+it, and the page asks again later.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from studio.errors import Cancelled, StudioError
+from studio.models import BusyError
+from studio.records.generation import GenerationRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+State = Literal["ready", "superseded", "drawing", "held", "failed"]
+DrawPreview = Callable[[GenerationRequest, Callable[[], None]], "Image"]
+"""(request, check) -> the picture; `check` is called before every step and raises Cancelled to stop."""
+
+PREVIEW_STEPS = 6
+PAGES_REMEMBERED = 200
+_QUALITY = 88
+_NOT_BESIDE = ("train", "loading")
+"""Training keeps the model for its whole run, and two threads must not import torch at the same time."""
+
+
+@dataclass(frozen=True)
+class PreviewAnswer:
+    """What became of one revision.
+
+    Attributes:
+        state: `drawing`: not ready within the time that was asked for; `held`: a job has the model; `superseded`: a
+            newer revision of the same page took its place.
+        picture: a JPEG as a data URI, where the state is `ready`.
+        words: why it failed, or the kind of the job that holds the model.
+    """
+
+    rev: int
+    state: State
+    picture: str = ""
+    words: str = ""
+
+
+@dataclass
+class _Wish:
+    """One revision that a page wants to see."""
+
+    page: str
+    rev: int
+    request: GenerationRequest
+    over: threading.Event = field(default_factory=threading.Event)
+    answer: PreviewAnswer | None = None
+
+    def end(self, state: State, picture: str = "", words: str = "") -> None:
+        self.answer = PreviewAnswer(self.rev, state, picture, words)
+        self.over.set()
+
+
+class PreviewDesk:
+    """Draws in one thread of its own, pages in turn.
+
+    Args:
+        draw: draws one request.
+        holder: the kind of the job that runs now (`train`, `generate`), `loading` while libraries are loaded, or empty.
+    """
+
+    def __init__(self, draw: DrawPreview, holder: Callable[[], str]) -> None:
+        self._draw, self._holder = draw, holder
+        self._changed = threading.Condition()
+        self._newest: OrderedDict[str, _Wish] = OrderedDict()
+        self._waiting: OrderedDict[str, _Wish] = OrderedDict()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def ask(self, page: str, rev: int, request: GenerationRequest, *, wait_s: float = 8.0) -> PreviewAnswer:
+        """The preview of a page's revision. Asking again for the same revision waits for the same drawing.
+
+        Args:
+            page: whoever looks; each page has one newest revision.
+            rev: grows with every change; an older one than the newest is superseded at once.
+        """
+        wish = self._place(page, rev, request)
+        if not wish.over.wait(wait_s):
+            return PreviewAnswer(rev, "drawing")
+        assert wish.answer is not None
+        return wish.answer
+
+    def close(self) -> None:
+        """Stops at the next step; whoever waits is told so."""
+        with self._changed:
+            self._closed = True
+            for wish in self._newest.values():
+                if not wish.over.is_set():
+                    wish.end("superseded")
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _place(self, page: str, rev: int, request: GenerationRequest) -> _Wish:
+        with self._changed:
+            newest = self._newest.get(page)
+            wish = _Wish(page, rev, request)
+            if newest is not None and rev == newest.rev and not _may_try_again(newest):
+                return newest
+            if self._closed or (newest is not None and rev < newest.rev):
+                wish.end("superseded")
+                return wish
+            if newest is not None and not newest.over.is_set():
+                newest.end("superseded")
+            self._newest[page] = self._waiting[page] = wish
+            self._newest.move_to_end(page)
+            while len(self._newest) > PAGES_REMEMBERED:
+                self._newest.popitem(last=False)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="previews", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+            return wish
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                _, wish = self._waiting.popitem(last=False)
+            self._do(wish)
+
+    def _do(self, wish: _Wish) -> None:
+        def check() -> None:
+            if wish.over.is_set():
+                raise Cancelled("A newer pose took the place of this preview.")
+
+        holder = self._holder()
+        if holder in _NOT_BESIDE:
+            self._end(wish, "held", words=holder)
+            return
+        try:
+            check()
+            self._end(wish, "ready", picture=as_data_uri(self._draw(wish.request, check)))
+        except Cancelled:
+            return
+        except BusyError:
+            self._end(wish, "held", words=self._holder())
+        except StudioError as error:
+            self._end(wish, "failed", words=f"{error.message} {error.next_step}".strip())
+        except Exception as error:  # a preview that fails must not end the thread that draws them
+            self._end(wish, "failed", words=f"Unexpected {type(error).__name__}: {error}")
+
+    def _end(self, wish: _Wish, state: State, picture: str = "", words: str = "") -> None:
+        with self._changed:
+            if not wish.over.is_set():
+                wish.end(state, picture, words)
+
+
+def as_data_uri(image: Image) -> str:
+    """A picture as a JPEG that a page shows without asking for a file."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def quick(request: GenerationRequest) -> GenerationRequest:
+    """The same picture in few steps."""
+    steps = min(PREVIEW_STEPS, request.num_inference_steps)
+    return request.model_copy(update={"num_inference_steps": steps})
+
+
+def _may_try_again(wish: _Wish) -> bool:
+    return wish.answer is not None and wish.answer.state in ("held", "failed")

@@ -1,1 +1,0 @@
-element.append(make("div", { class: "empty" }, make("p", { text: "train" })));

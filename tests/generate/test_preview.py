@@ -1,0 +1,116 @@
+"""Previews: the newest revision of a page wins, pages do not disturb each other, and a held model is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from PIL import Image
+
+from studio.errors import InputError
+from studio.generate import PreviewDesk
+from studio.models import BusyError
+from studio.records.generation import GenerationRequest
+from tests.generate.conftest import request
+
+
+class Studio:
+    """Draws in steps that the test lets through."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.go = threading.Event()
+        self.began = threading.Event()
+        self.holder = ""
+        self.fails: Exception | None = None
+
+    def draw(self, asked: GenerationRequest, check: Callable[[], None]) -> Image.Image:
+        self.began.set()
+        if self.fails is not None:
+            raise self.fails
+        for _ in range(3):
+            while not self.go.wait(0.01):
+                check()
+            check()
+            self.steps += 1
+        return Image.new("RGB", (8, 8))
+
+
+@pytest.fixture
+def house() -> Studio:
+    return Studio()
+
+
+@pytest.fixture
+def desk(house: Studio) -> Iterator[PreviewDesk]:
+    opened = PreviewDesk(house.draw, lambda: house.holder)
+    yield opened
+    house.go.set()
+    opened.close()
+
+
+def test_a_newer_revision_stops_the_drawing_of_an_older_one(desk: PreviewDesk, house: Studio) -> None:
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(desk.ask, "mika", 1, request())
+        assert house.began.wait(5)
+        second = pool.submit(desk.ask, "mika", 2, request())
+        assert first.result(5).state == "superseded"
+        house.go.set()
+        assert second.result(5).state == "ready"
+    assert house.steps == 3
+
+
+def test_of_many_waiting_revisions_only_the_newest_is_drawn(desk: PreviewDesk, house: Studio) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = []
+        for rev in range(1, 6):
+            answers.append(pool.submit(desk.ask, "mika", rev, request()))
+            time.sleep(0.02)
+        house.go.set()
+        assert [answer.result(5).state for answer in answers] == ["superseded"] * 4 + ["ready"]
+    assert house.steps == 3
+
+
+def test_an_older_revision_that_comes_late_is_not_drawn(desk: PreviewDesk, house: Studio) -> None:
+    house.go.set()
+    assert desk.ask("mika", 5, request()).state == "ready"
+    assert desk.ask("mika", 4, request()).state == "superseded"
+
+
+def test_pages_do_not_supersede_each_other(desk: PreviewDesk, house: Studio) -> None:
+    with ThreadPoolExecutor() as pool:
+        one, other = pool.submit(desk.ask, "mika", 9, request()), pool.submit(desk.ask, "ren", 1, request())
+        house.go.set()
+        assert (one.result(5).state, other.result(5).state) == ("ready", "ready")
+
+
+def test_who_does_not_wait_long_may_ask_again_for_the_same_drawing(desk: PreviewDesk, house: Studio) -> None:
+    assert desk.ask("mika", 1, request(), wait_s=0.05).state == "drawing"
+    house.go.set()
+    assert desk.ask("mika", 1, request()).state == "ready"
+    assert house.steps == 3
+
+
+def test_while_training_holds_the_model_nothing_is_drawn_and_it_goes_on_afterwards(
+    desk: PreviewDesk, house: Studio
+) -> None:
+    house.holder = "train"
+    house.go.set()
+    answer = desk.ask("mika", 1, request())
+    assert (answer.state, answer.words) == ("held", "train")
+    house.holder = ""
+    assert desk.ask("mika", 1, request()).state == "ready"
+
+
+def test_a_failure_is_told_and_the_next_preview_is_drawn(desk: PreviewDesk, house: Studio) -> None:
+    house.go.set()
+    house.holder = "generate"
+    house.fails = BusyError("unet is in use.", "Try again.")
+    assert desk.ask("mika", 1, request()).state == "held"
+    house.fails = InputError("It cannot be.", "Choose another.")
+    assert desk.ask("mika", 2, request()).words == "It cannot be. Choose another."
+    house.fails = None
+    assert desk.ask("mika", 3, request()).state == "ready"

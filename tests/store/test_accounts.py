@@ -1,0 +1,58 @@
+"""Accounts: what lies on the disk, and who may read it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from studio.errors import InputError, NotFoundError
+from studio.store import Accounts
+
+PASSWORD = "a long password"
+
+
+def test_users_and_key_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    accounts.session("mika")
+    for name in ("users.json", "session.key"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    accounts.add("ken", PASSWORD)
+    assert stat.S_IMODE((tmp_path / "users.json").stat().st_mode) == 0o600
+
+
+def test_no_password_stands_in_the_file_and_equal_ones_differ(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    accounts.add("ken", PASSWORD)
+    text = (tmp_path / "users.json").read_text()
+    assert PASSWORD not in text
+    assert text.count('"hash"') == 2
+    assert len({line for line in text.splitlines() if '"hash"' in line}) == 2
+
+
+def test_only_name_and_password_together_are_right(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    assert accounts.check("mika", PASSWORD)
+    assert not accounts.check("mika", PASSWORD + " ")
+    assert not accounts.check("nobody", "")
+
+
+@pytest.mark.parametrize("name", ["", "Mika", "a b", "../x", "a|b", "x" * 200])
+def test_names_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="no user name"):
+        Accounts(tmp_path).add(name, PASSWORD)
+
+
+def test_a_damaged_file_lets_nobody_in_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "users.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        Accounts(tmp_path).check("mika", PASSWORD)
+
+
+def test_who_is_not_there_cannot_be_taken_out(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no user 'ken'"):
+        Accounts(tmp_path).remove("ken")
