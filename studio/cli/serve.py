@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 import threading
 from typing import Annotated
 
@@ -38,6 +40,8 @@ def serve(
         app = mount_ui(api, studio)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         threading.Thread(target=studio.warm_up, name="warm-up", daemon=True).start()
+        # uvicorn sends a signal on once it has shut down: as an exit, so that the running job is handed back in order.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         output.say(f"The studio is open at http://{host}:{port}  (stop with Ctrl-C)")
         server.run(sockets=[listener])
 

@@ -8,7 +8,7 @@ called a rise or a fall.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 
 from studio.records.training import OverfitVerdict
@@ -62,10 +62,10 @@ def _judge(held_out: Curve, checkpoints: Sequence[int], last: int) -> tuple[str,
             best,
             None,
         )
-    return _read(held_out, best, last)
+    return _read(held_out, checkpoints, best)
 
 
-def _read(curve: Curve, best: int, last: int) -> tuple[str, int, int | None]:
+def _read(curve: Curve, checkpoints: Sequence[int], best: int) -> tuple[str, int, int | None]:
     steps = [step for step, _ in curve]
     values = _smooth([value for _, value in curve])
     margin = max(3 * _noise([value for _, value in curve]), SMALLEST_CHANGE * min(values))
@@ -89,8 +89,15 @@ def _read(curve: Curve, best: int, last: int) -> tuple[str, int, int | None]:
         )
     third = values[-max(2, len(values) // 3) - 1]
     if third - values[-1] > margin:
-        return f"Still learning: best is the last checkpoint, {last} ({numbers}).", last, None
-    return f"Levelled off without overfitting; use checkpoint {best} ({numbers}).", best, None
+        return f"Still learning: best is the last checkpoint, {checkpoints[-1]} ({numbers}).", checkpoints[-1], None
+    # What cannot be told apart on held-out photos is decided by the trained ones: the later has learned more of them.
+    latest = _latest_as_good(dict(zip(steps, values, strict=True)), checkpoints, values[low] + margin) or best
+    return f"Levelled off without overfitting; use checkpoint {latest} ({numbers}).", latest, None
+
+
+def _latest_as_good(smooth: Mapping[int, float], checkpoints: Sequence[int], limit: float) -> int | None:
+    """The last checkpoint whose loss is within the limit."""
+    return max((step for step in checkpoints if smooth.get(step, math.inf) <= limit), default=None)
 
 
 def _rise_begins(values: Sequence[float], low: int, limit: float) -> int:

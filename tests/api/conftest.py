@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,24 +35,28 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_presets: Path) -> Iter
 
 
 @pytest.fixture(scope="session")
-def page(served: Studio) -> FastAPI:
+def whole_app(served: Studio) -> FastAPI:
     """The app with the page on it."""
-    from studio.ui import mount_ui
+    with warnings.catch_warnings():
+        # Gradio leaves event loops open while it builds a page; they are collected here, not in some later test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        from studio.ui import mount_ui
 
-    mounted: FastAPI = mount_ui(create_api(served, Site(names=(HOST,))), served)
+        mounted: FastAPI = mount_ui(create_api(served, Site(names=(HOST,))), served)
+        gc.collect()
     return mounted
 
 
 @pytest.fixture
-def visitor(page: FastAPI) -> TestClient:
+def visitor(whole_app: FastAPI) -> TestClient:
     """Somebody who is not logged in; redirects are not followed."""
-    return client_of(page)
+    return client_of(whole_app)
 
 
 @pytest.fixture
-def mika(page: FastAPI, served: Studio) -> TestClient:
+def mika(whole_app: FastAPI, served: Studio) -> TestClient:
     """Mika, logged in."""
-    client = client_of(page)
+    client = client_of(whole_app)
     client.cookies.set("sasage_session", served.accounts.session("mika"))
     return client
 

@@ -29,8 +29,8 @@ def _routes(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str
             yield method, path or "/"
 
 
-def test_every_route_of_app_and_page_asks_for_a_login(page: FastAPI, visitor: TestClient) -> None:
-    asked = sorted(set(_routes(page.routes)))
+def test_every_route_of_app_and_page_asks_for_a_login(whole_app: FastAPI, visitor: TestClient) -> None:
+    asked = sorted(set(_routes(whole_app.routes)))
     paths = {path for _, path in asked}
     assert {"/login", "/thumbnails/x", "/pictures/x", "/packages/x", "/config", "/gradio_api/upload"} <= paths
     assert len(asked) > 40
@@ -95,7 +95,10 @@ def test_a_browser_that_hides_the_origin_still_says_that_it_is_another_site(mika
 
 def test_websockets_are_guarded_too(visitor: TestClient, mika: TestClient) -> None:
     for client, headers, status in ((visitor, {}, 401), (mika, {"origin": "http://evil.test"}, 403)):
-        with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect("/x", headers=headers):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect(f"ws://{HOST}/x", headers=headers),
+        ):
             pass
         assert refused.value.status_code == status
 

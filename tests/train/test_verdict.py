@@ -56,6 +56,13 @@ def test_noise_makes_no_turn(shape: dict[str, float], seed: int) -> None:
     assert judge(curve(shape, noise=0.01, seed=seed), [], checkpoints()).overfits_from_step is None
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_of_checkpoints_that_are_equally_good_the_latest_is_taken(seed: int) -> None:
+    verdict = judge(curve(LEVELS, noise=0.002, seed=seed), [], checkpoints())
+    assert "Levelled off" in verdict.sentence
+    assert verdict.best_step >= 900
+
+
 def test_a_falling_curve_is_still_learning() -> None:
     verdict = judge(curve(LEARNS, noise=0.002), [], checkpoints())
     assert verdict.best_step == 1000

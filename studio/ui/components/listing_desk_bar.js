@@ -59,6 +59,6 @@ async function pack() {
   try {
     await flush();
     const found = await ask("package", { id: view.id });
-    if (found) { take(found); window.sasage.toast(t("listing.packed", { name: found.package })); }
+    if (found) { take(found); parts.saved.textContent = t("listing.packed", { name: found.package }); }
   } finally { packing = false; drawFoot(); }
 }

@@ -102,7 +102,7 @@ async function act(action) {
 }
 
 // The chart: loss of each step in grey, held-out loss in the accent, the recommended checkpoint marked.
-const M = { left: 48, right: 16, top: 16, bottom: 24, height: 212 };
+const M = { left: 48, right: 24, top: 16, bottom: 24, height: 212 };
 function drawChart() {
   const { loss, held_out: held } = run.curves;
   const all = [...loss, ...held];
@@ -113,17 +113,19 @@ function drawChart() {
   const low = Math.min(...held.map((p) => p[1]), quantile(loss.map((p) => p[1]), 0.02));
   const pad = (top - low || top || 1) * 0.08;
   const [y0, y1] = [Math.max(0, low - pad), top + pad];
-  const x = (step) => M.left + (step / run.total) * (width - M.left - M.right);
+  // A young run fills the width too: the axis ends a little after the last step.
+  const end = Math.min(run.total, Math.max(10, 1.25 * Math.max(...all.map((p) => p[0]))));
+  const x = (step) => M.left + (step / end) * (width - M.left - M.right);
   const y = (value) => M.top + (1 - (Math.min(y1, Math.max(y0, value)) - y0) / (y1 - y0)) * (M.height - M.top - M.bottom);
   const path = (points) => points.map(([step, value], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   const best = run.verdict && run.verdict.best_step;
-  const bestValue = best && (held.find((p) => p[0] === best) || loss.find((p) => p[0] >= best) || [])[1];
+  const bestValue = best && (held.find((p) => p[0] === best) || [])[1];
   const hair = make("line", { class: "hair", y1: M.top, y2: M.height - M.bottom, visibility: "hidden" });
   const svg = make("svg", { width, height: M.height, viewBox: `0 0 ${width} ${M.height}`, role: "img", tabindex: "0", "aria-label": t("train.chart_words", { step: best || 0 }) },
     ...ticks(y0, y1, 4).flatMap((value) => [
       make("line", { class: "grid", x1: M.left, x2: width - M.right, y1: y(value), y2: y(value) }),
       make("text", { class: "tick", x: M.left - 8, y: y(value) + 4, "text-anchor": "end", text: digits(value, y1 - y0) })]),
-    ...ticks(0, run.total, 6).filter(Number.isInteger).map((step) =>
+    ...ticks(0, end, 6).filter(Number.isInteger).map((step) =>
       make("text", { class: "tick", x: x(step), y: M.height - 8, "text-anchor": "middle", text: step.toLocaleString(language) })),
     make("path", { class: "curve loss", d: path(loss) }), make("path", { class: "curve held-out", d: path(held) }),
     ...held.map(([step, value]) => make("circle", { class: "point", cx: x(step), cy: y(value), r: 2 })),
@@ -137,14 +139,14 @@ function drawChart() {
   const show = (index) => {
     at = Math.max(0, Math.min(steps.length - 1, index));
     const step = steps[at];
-    for (const end of ["x1", "x2"]) hair.setAttribute(end, x(step));
+    for (const side of ["x1", "x2"]) hair.setAttribute(side, x(step));
     hair.setAttribute("visibility", "visible");
     const value = (points) => { const near = points.find((p) => p[0] === step); return near ? near[1].toFixed(4) : ""; };
     readout.textContent = [t("train.step", { step: Math.round(step) }), value(loss) && `${t("train.loss")} ${value(loss)}`, value(held) && `${t("train.held_out_loss")} ${value(held)}`].filter(Boolean).join("  ·  ");
   };
   const hide = () => { hair.setAttribute("visibility", "hidden"); readout.textContent = ""; };
   svg.addEventListener("pointermove", (event) => {
-    const step = ((event.clientX - svg.getBoundingClientRect().left - M.left) / (width - M.left - M.right)) * run.total;
+    const step = ((event.clientX - svg.getBoundingClientRect().left - M.left) / (width - M.left - M.right)) * end;
     show(steps.reduce((near, one, i) => (Math.abs(one - step) < Math.abs(steps[near] - step) ? i : near), 0));
   });
   svg.addEventListener("pointerleave", hide);
@@ -250,7 +252,6 @@ async function publish(choice) {
   if (found.loading) { toast(t("train.loading")); return; }
   if (found.taken) { askName(found); return; }
   ask_name.hidden = true;
-  toast(t("train.made", { name: found.name }), { action: { text: t("train.open_canvas"), run: () => openCanvas(found.name) } });
   emit("brand-models-changed", { name: found.name });
   last.made = "";
   refresh();
