@@ -64,10 +64,16 @@ def open_listing(page: Page, sku: str, channel: str) -> None:
     expect(page.get_by_test_id("approved").first).to_be_visible()
 
 
+def place(what: Locator) -> dict[str, float]:
+    """Where an element stands, once it is seen and has stopped moving."""
+    what.hover(trial=True)
+    found = what.bounding_box()
+    assert found
+    return {**found}
+
+
 def drag(page: Page, what: Locator, to: Locator) -> None:
-    start, end = what.bounding_box(), to.bounding_box()
-    assert start
-    assert end
+    start, end = place(what), place(to)
     page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
     page.mouse.down()
     page.mouse.move(start["x"] + start["width"] / 2 + 12, start["y"] + start["height"] / 2 + 4)
