@@ -65,11 +65,14 @@ def open_listing(page: Page, sku: str, channel: str) -> None:
 
 
 def place(what: Locator) -> dict[str, float]:
-    """Where an element stands, once it is seen and has stopped moving."""
-    what.hover(trial=True)
-    found = what.bounding_box()
-    assert found
-    return {**found}
+    """Where an element stands. The desk may just be drawing it anew, so it is asked for until it is there."""
+    for _ in range(100):
+        what.hover(trial=True)
+        found = what.bounding_box()
+        if found:
+            return {**found}
+        what.page.wait_for_timeout(100)
+    raise AssertionError(f"{what} is never seen")
 
 
 def drag(page: Page, what: Locator, to: Locator) -> None:
