@@ -14,11 +14,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.api.site import Site
+from studio.records.base import LOCAL_PERSON
 from studio.studio import Accounts
 
 COOKIE = "sasage_session"
-LOCAL_PERSON = "local"
-"""Whose name stands under decisions where nobody logs in."""
 OPEN_PATHS = frozenset({"/login", "/assets/login.css"})
 OPEN_BYTES = 16_384
 """Largest body that is read from somebody who is not logged in: a name and a password."""

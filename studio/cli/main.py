@@ -17,8 +17,7 @@ HELP = """From thirty photos of a brand to a listing package, on this machine.
 
 Without a command it opens the studio in the browser, as `serve` does.
 
-The stages, in order: label, train, compose, generate, review, listing. `demo` walks through all of
-them.
+The stages, in order: label, train, compose, generate, review, listing. `demo` walks through all of them.
 Everything is written under STUDIO_HOME (default ./studio_home)."""
 
 app = typer.Typer(name="app.py", help=HELP, add_completion=False, rich_markup_mode=None)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from studio.errors import Fault, FaultsError, InputError
+from studio.errors import FaultsError, InputError
 from studio.generate.check import check_requests
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.preview import quick
 from studio.generate.prompts import positive
 from studio.generate.service import variant_id
+from studio.records.base import field_faults
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 from studio.records.look import Look
 from studio.records.pose import Framing, Pose
@@ -48,8 +49,7 @@ class DraftService:
         try:
             request = GenerationRequest.model_validate(values)
         except ValidationError as error:
-            faults = [Fault(".".join(map(str, e["loc"])) or "request", f"{e['msg']}.") for e in error.errors()]
-            raise FaultsError("The settings of the picture", faults) from error
+            raise FaultsError("The settings of the picture", field_faults(error, "request")) from error
         if not request.prompt.strip():
             raise InputError("The prompt is empty.", "Choose a look, or write what the picture shows.")
         return request

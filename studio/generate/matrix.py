@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from studio.errors import Fault, FaultsError
 from studio.generate.prompts import positive
+from studio.records.base import field_faults
 from studio.records.capabilities import BaseCard
 from studio.records.generation import GenerationRequest
 from studio.records.look import Look
@@ -59,5 +60,5 @@ def matrix(
             for pose, look, seed in product(poses, looks, seeds)
         ]
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, e["loc"])) or "request", f"{e['msg']}.") for e in error.errors()]
+        faults = field_faults(error, "request")
         raise FaultsError("The matrix", faults) from error

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
-from studio.errors import Fault, FaultsError, InputError, NotFoundError
+from studio.errors import FaultsError, InputError, NotFoundError
+from studio.records.base import field_faults
 from studio.records.generation import GenerationRequest
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _request(values: dict[str, Any], name: str) -> GenerationRequest:
     try:
         return GenerationRequest.model_validate(values["request"])
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, e["loc"])) or "request", f"{e['msg']}.") for e in error.errors()]
+        faults = field_faults(error, "request")
         raise FaultsError(f"The settings in {name}", faults, "Use the picture as the studio saved it.") from error
 
 

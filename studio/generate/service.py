@@ -16,7 +16,7 @@ from studio.generate.check import check_requests
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
 from studio.generate.png import restore, to_png
-from studio.records.base import new_id, now
+from studio.records.base import field_faults, new_id, now
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class GenerateService:
         try:
             requests = [GenerationRequest.model_validate(request) for request in context.payload["requests"]]
         except ValidationError as error:
-            faults = [Fault(".".join(map(str, e["loc"])), f"{e['msg']}.") for e in error.errors()]
+            faults = field_faults(error)
             raise FaultsError("The job's requests", faults) from error
         variants = self.run(requests, context)
         return {"batch_id": context.job.id, "variant_ids": [variant.id for variant in variants]}

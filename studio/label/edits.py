@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from studio.errors import Fault, FaultsError, InputError
+from studio.errors import FaultsError, InputError
 from studio.label.names import shown
+from studio.records.base import field_faults
 from studio.records.photo import Photo, Rights
 
 MAX_TAGS, MAX_TAG = 20, 40
@@ -60,11 +61,7 @@ def changed_rights(old: Rights, changes: Mapping[str, object]) -> Rights:
     try:
         return Rights.model_validate({**old.model_dump(), **changes})
     except ValidationError as error:
-        raise FaultsError(
-            "Rights",
-            [Fault(".".join(map(str, e["loc"])), f"{e['msg']}.") for e in error.errors()],
-            "Fill them in anew.",
-        ) from error
+        raise FaultsError("Rights", field_faults(error), "Fill them in anew.") from error
 
 
 def replaced(photos: Sequence[Photo], find: str, replacement: str) -> dict[str, str]:

@@ -6,12 +6,16 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from studio.errors import Fault
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A name that is safe as a folder: lower case, digits, `-` and `_`."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+LOCAL_PERSON = "local"
+"""Whose name stands under what is done where nobody logs in."""
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -29,3 +33,8 @@ def new_id(prefix: str) -> str:
 def now() -> datetime:
     """The present moment in UTC."""
     return datetime.now(UTC)
+
+
+def field_faults(error: ValidationError, whole: str = "") -> list[Fault]:
+    """One Fault for each thing that a record refused, named by its field; `whole` names the record itself."""
+    return [Fault(".".join(map(str, e["loc"])) or whole, f"{e['msg']}.") for e in error.errors()]

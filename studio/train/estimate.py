@@ -155,9 +155,7 @@ def read_size(base_folder: Path, width_px: int, height_px: int, targets: Sequenc
     held = sum(channels * cells // 4**level for level, channels in levels) * (2 * layers + 1) * HELD_VALUES
     shapes = _shapes(base_folder / "unet")
     return BaseSize(
-        elements=sum(
-            _count(shape) for part in ("unet", "vae", "text_encoder") for _, shape in _shapes(base_folder / part)
-        ),
+        elements=sum(_count(shape) for part in LOADED for _, shape in _shapes(base_folder / part)),
         unet_elements=sum(_count(shape) for _, shape in shapes),
         cells=cells,
         held_values=held,

@@ -22,6 +22,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
+from studio.records.base import LOCAL_PERSON
 
 Action = Callable[[dict[str, Any], str], Any]
 """(message, name of the person who asks) -> an answer that is JSON."""
@@ -82,7 +83,7 @@ class Piece:
 def person_of(request: Any) -> str:
     """The name of whoever sent this, as the guard found it: a gr.Request, or the plain one that actions get."""
     inner = getattr(request, "request", request)
-    return str(inner.scope.get("person") or "local")
+    return str(inner.scope.get("person") or LOCAL_PERSON)
 
 
 def scripts(source: Path) -> list[Path]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studio.errors import Fault, FaultsError
+from studio.errors import FaultsError
 from studio.records.attributes import ATTRIBUTE_VALUES
-from studio.records.base import Record
+from studio.records.base import Record, field_faults
 from studio.records.generation import AdapterWeight, Variant
 from studio.records.look import Look
 from studio.records.pose import Framing, Pose
@@ -150,5 +150,4 @@ def _read(kind: type[Record], values: Any, what: str) -> Any:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, e["loc"])) or "value", f"{e['msg']}.") for e in error.errors()]
-        raise FaultsError(what, faults) from error
+        raise FaultsError(what, field_faults(error, "value")) from error

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import CapabilityError, InputError
+from studio.records.base import LOCAL_PERSON
 from studio.records.listing import Channel, Listing, SlotImage
 from studio.records.product import Product
 from studio.studio import Studio
 from studio.ui.piece import Piece
-
-NOBODY = "local"
-"""The person's name where nobody logs in: an override then asks for a name."""
 
 
 class ListingDesk(Piece):
@@ -38,7 +36,7 @@ class ListingDesk(Piece):
         return {
             "products": [_product_row(product) for product in self._studio.store.products.find()],
             "channels": [_channel_row(channel) for channel in self._studio.listing.channels().values()],
-            "person": "" if person == NOBODY else person,
+            "person": "" if person == LOCAL_PERSON else person,
         }
 
     def _open(self, message: dict[str, Any], person: str) -> dict[str, Any]:
@@ -79,7 +77,7 @@ class ListingDesk(Piece):
 
     def _override(self, message: dict[str, Any], person: str) -> dict[str, Any]:
         """Records that a person answers for `subject`; who is logged in cannot sign with another name."""
-        author = str(message.get("author", "")) if person == NOBODY else person
+        author = str(message.get("author", "")) if person == LOCAL_PERSON else person
         subject, reason = str(message["subject"]), str(message.get("reason", ""))
         return self._view(
             self._studio.listing.override_licence(str(message["id"]), subject, author=author, reason=reason)

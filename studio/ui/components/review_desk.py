@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from studio.errors import InputError, NotFoundError
+from studio.records.base import LOCAL_PERSON
 from studio.records.generation import Variant
 from studio.records.review import Decision, Measurement, Reason
 from studio.studio import Studio
 from studio.ui.piece import Piece
 
-NOBODY_LOGGED_IN = "local"
-"""Who asks where nobody logs in; only then does the name count that a person gave in the browser."""
 LONGEST_NAME = 60
 SHOWN = 600
 """Newest pictures that the grid loads unless more are asked for."""
@@ -151,7 +150,7 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
 
 def _author(message: dict[str, Any], person: str) -> str:
     """Who decides: whoever is logged in; where nobody logs in, the name that was given in the browser."""
-    if person != NOBODY_LOGGED_IN:
+    if person != LOCAL_PERSON:
         return person
     return " ".join(str(message.get("name") or "").split())[:LONGEST_NAME] or person
 
