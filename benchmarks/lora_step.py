@@ -157,8 +157,8 @@ def figures(plan: Plan, folder: Path) -> Sequence[Figure]:
     encode(plan, cache, Encodings(folder / "warm_up", base))
     photo_s, caption_s = encode(plan, cache, Encodings(folder / "counted", base))
     return [
-        Figure(what="encoding one photo and keeping it, once for all runs", seconds=photo_s),
-        Figure(what="encoding one caption and keeping it, once for all runs", seconds=caption_s),
+        Figure(what="encoding one photo and keeping it, once for all runs", value=photo_s),
+        Figure(what="encoding one caption and keeping it, once for all runs", value=caption_s),
     ]
 
 

@@ -166,7 +166,7 @@ def figures(plan: Plan, folder: Path) -> Sequence[Figure]:
     load_weights(path)
     began = time.perf_counter()
     load_weights(path)
-    return [Figure(what="reading the LoRA's file through the gate, once a job", seconds=time.perf_counter() - began)]
+    return [Figure(what="reading the LoRA's file through the gate, once a job", value=time.perf_counter() - began)]
 
 
 def conditions(plan: Plan) -> dict[str, str]:

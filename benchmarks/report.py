@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.results import Arm, Comparison, DemoRun, Result, Results
+from benchmarks.results import Arm, Comparison, DemoRun, Figure, Result, Results
 from benchmarks.subjects import SUBJECTS, Subject
 
 FEWEST_ROUNDS = 5
@@ -63,7 +63,14 @@ def _section(subject: Subject, result: Result | None) -> Iterator[str]:
         yield f"### {comparison.title}\n\nSeconds a {comparison.unit}." + _compares(comparison)
         yield table(COLUMNS, (_row(comparison, arm) for arm in comparison.arms))
     if result.figures:
-        yield "\n".join(f"- {figure.what}: {seconds(figure.seconds)}" for figure in result.figures)
+        yield "\n".join(f"- {figure.what}: {_figure(figure)}" for figure in result.figures)
+
+
+def _figure(figure: Figure) -> str:
+    if figure.unit == "MB":
+        return f"{figure.value:.0f} MB"
+    spread = "" if figure.p95 is None else f" in the median of {figure.count}, 95th percentile {seconds(figure.p95)}"
+    return seconds(figure.value) + spread
 
 
 def _stamp(result: Result) -> str:

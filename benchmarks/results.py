@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.machine import Machine
 from studio.demo.report import StageResult
@@ -78,10 +79,13 @@ class Comparison(Record):
 
 
 class Figure(Record):
-    """A number beside the comparisons."""
+    """A number beside the comparisons; a median where it was taken several times."""
 
     what: str
-    seconds: float
+    value: float
+    unit: Literal["s", "MB"] = "s"
+    p95: float | None = None
+    count: int = 1
 
 
 class Result(Record):

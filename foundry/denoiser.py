@@ -3,7 +3,8 @@
 Both start from nothing and share every step, with the control left out for some pictures, so that text alone works
 too; training the ControlNet afterwards on a frozen UNet would cost the hours twice. The text encoder is finished
 before and stays frozen. v-prediction with zero terminal SNR: Lin et al. 2024 (arXiv 2305.08891); the loss is
-weighted by min-SNR with gamma 5: Hang et al. 2023 (arXiv 2303.09556).
+weighted by min-SNR with gamma 5: Hang et al. 2023 (arXiv 2303.09556), over a floor, because view, pose and colours
+are decided where noise is high and min-SNR counts least.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FOLDER = Path("artefacts/denoiser")
 TEXT = Path("artefacts/text_encoder")
 BASE = Path("presets/bases/croquis")
 BATCH = 16
-NO_TEXT, NO_CONTROL, JAPANESE, MIN_SNR_GAMMA = 0.1, 0.15, 0.2, 5.0
+NO_TEXT, NO_CONTROL, JAPANESE, MIN_SNR_GAMMA, WEIGHT_FLOOR = 0.1, 0.15, 0.2, 5.0, 0.3
 
 
 def build_unet(latent_channels: int) -> UNet2DConditionModel:
@@ -139,7 +140,7 @@ class Step:
         with autocast(self.device):
             v = self.model(x, t, self.encode(captions(attributes, rng)), maps, shown)
         snr = alpha / (1 - alpha).clamp(min=1e-8)
-        weight = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1) + 0.1
+        weight = snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1) + WEIGHT_FLOOR
         return {"v": (weight * (v.float() - target).square()).mean()}
 
 

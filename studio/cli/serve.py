@@ -52,6 +52,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # a browser that comes before the server runs waits instead of being refused
     except OSError as error:
         listener.close()
         raise ConflictError(f"{host}:{port} cannot be used: {error.strerror}.", "Choose another --port.") from error

@@ -50,7 +50,7 @@ def test_both_arms_train_with_the_same_losses(plan: Plan) -> None:
     [comparison] = result.comparisons
     assert comparison.arms[1].difference <= 1e-4
     assert comparison.ratio(comparison.arms[1]) is not None
-    assert [figure.seconds > 0 for figure in result.figures] == [True, True]
+    assert [figure.value > 0 for figure in result.figures] == [True, True]
 
 
 def test_the_plain_loop_learns(plan: Plan) -> None:

@@ -34,7 +34,7 @@ def result(*arms: Arm, rounds: int = 5) -> Result:
         key="k", title="A comparison", unit="picture", per_round=2, compares="pixels", limit=1e-4, arms=arms
     )
     return Result(
-        subject="images", comparisons=(comparison,), figures=(Figure(what="reading", seconds=0.25),),
+        subject="images", comparisons=(comparison,), figures=(Figure(what="reading", value=0.25),),
         conditions={"steps": "20"}, rounds=rounds, measured_at=datetime(2030, 1, 2, tzinfo=UTC), revision="abc",
         command="python -m benchmarks images", load=0.1,
     )  # fmt: skip
