@@ -18,7 +18,7 @@ from studio.compose import ComposeService, draw_openpose
 from studio.devices import Device, apply_threads, choose_device
 from studio.errors import ConflictError, FaultsError
 from studio.generate import DraftService, GenerateService, PreviewDesk
-from studio.jobs import Job, JobContext, JobHandler, JobQueue, Lane
+from studio.jobs import GiveWay, Job, JobContext, JobHandler, JobQueue, Lane
 from studio.label import LabelService
 from studio.listing import ListingService
 from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
@@ -93,7 +93,7 @@ class Studio:
 
     @cached_property
     def previews(self) -> PreviewDesk:
-        """Live previews, drawn beside the queue."""
+        """Live previews, drawn beside the queue, or by a training between its steps."""
 
         def holder() -> str:
             if not self.warm.is_set():
@@ -115,10 +115,15 @@ class Studio:
         return Lane(self.jobs, handlers)
 
     def _train_job(self, context: JobContext) -> dict[str, Any]:
-        """Trains with samples drawn by the generate stage: stages do not know each other, so they meet here."""
-        run = self.store.training_runs.get(str(context.payload["run_id"]))
-        draw = partial(self.generate.draw_sample, run.config.base)
-        return TrainService(self.store, self.settings, self.presets, self.cache, draw).handle(context)
+        """Trains with samples drawn by the generate stage, and gives way to single pictures and previews of its base:
+        stages do not know each other, so they meet here.
+        """
+        base = self.store.training_runs.get(str(context.payload["run_id"])).config.base
+        draw = partial(self.generate.draw_sample, base)
+        pictures = self.lane.short_jobs("generate", lambda job: self.generate.is_single(job.payload, base))
+        with self.previews.lent(base) as preview:
+            give_way = GiveWay(preview, pictures)
+            return TrainService(self.store, self.settings, self.presets, self.cache, draw, give_way).handle(context)
 
     def warm_up(self) -> None:
         """Loads what draws and trains (torch and diffusers take seconds) and starts the lane; meant for a thread."""

@@ -44,13 +44,12 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/samples/{run_id}/{name}")
     def sample(run_id: str, name: str) -> FileResponse:
+        # The name is compared with those there are and never taken as a path.
         folder = Path(studio.store.training_runs.get(run_id).folder) / "samples"
-        return _sample_in(folder, name, f"Run {run_id} has no sample {name!r}.", "Look at the run's samples again.")
-
-    @router.get("/brand-models/{model}/{name}")
-    def brand_sample(model: str, name: str) -> FileResponse:
-        folder = studio.presets.brand_model_folder(model) / "samples"
-        return _sample_in(folder, name, f"{model} has no sample {name!r}.", "Look at its card again.")
+        found = next((path for path in folder.glob("*.png") if path.name == name), None)
+        if found is None:
+            raise NotFoundError(f"Run {run_id} has no sample {name!r}.", "Look at the run's samples again.")
+        return FileResponse(found, media_type="image/png")
 
     @router.get("/packages/{listing_id}")
     def package(listing_id: str) -> FileResponse:
@@ -75,14 +74,6 @@ def routes(studio: Studio) -> APIRouter:
         return FileResponse(path, media_type="application/zip", filename=path.name, background=remove)
 
     return router
-
-
-def _sample_in(folder: Path, name: str, missing: str, next_step: str) -> FileResponse:
-    """A sample by its name, which is compared with those there are and never taken as a path. Raises NotFoundError."""
-    found = next((path for path in folder.glob("*.png") if path.name == name), None)
-    if found is None:
-        raise NotFoundError(missing, next_step)
-    return FileResponse(found, media_type="image/png")
 
 
 def _box(crop: str) -> tuple[int, int, int, int]:

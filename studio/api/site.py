@@ -18,7 +18,6 @@ class Site:
     """
 
     host: str = "127.0.0.1"
-    port: int = 7860
     names: tuple[str, ...] = ()
     login: bool | None = None
     https: bool = False

@@ -88,10 +88,10 @@ def check(context: Context, dataset: Name, base: Base = "croquis", as_json: Json
 
 
 @app.command()
-def statistics(context: Context, dataset: Name, as_json: Json = False) -> None:
+def statistics(context: Context, dataset: Name, base: Base = "croquis", as_json: Json = False) -> None:
     """Show a dataset in numbers, with advice."""
     with call_of(context).studio() as (studio, output):
-        found = studio.label.statistics(studio.label.dataset(dataset).id)
+        found = studio.label.statistics(studio.label.dataset(dataset).id, base=base)
         rows = [(name, value) for name, value in found if name != "advice"]
         rows += [("advice", advice) for advice in found.advice]
         output.result(found, table(dataset, "what", "value", rows=rows))

@@ -33,7 +33,7 @@ def serve(
     from studio.ui import mount_ui
 
     with call_of(context).studio() as (studio, output):
-        site = Site(host=host, port=port, names=tuple(name or ()), login=login or None, https=https)
+        site = Site(host=host, names=tuple(name or ()), login=login or None, https=https)
         api = create_api(studio, site)
         listener = _listen(host, port)
         port = listener.getsockname()[1]

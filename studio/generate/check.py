@@ -1,4 +1,7 @@
-"""What can be known of requests before anything is loaded: every fault of every request, at once."""
+"""What can be known of requests before anything is loaded: every fault of every request, at once.
+
+A prompt that is too long is told once, however many pictures have it.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,19 @@ from studio.records.capabilities import Capabilities, Capability
 from studio.records.generation import GenerationRequest
 
 if TYPE_CHECKING:
+    from studio.generate.prompt_length import PromptLengths
     from studio.models import Registry
     from studio.presets import Presets
 
+UNREAD_SHOWN = 200
+"""Letters of a prompt's unread end that are shown."""
 ABSENT = Capability(supported=False, reason="It has no pose control.")
 
 
 def check_requests(
-    requests: Sequence[GenerationRequest], presets: Presets, registry: Registry, max_image_pixels: int
-) -> None:
+    requests: Sequence[GenerationRequest], presets: Presets, registry: Registry, lengths: PromptLengths,
+    max_image_pixels: int,
+) -> None:  # fmt: skip
     """Raises FaultsError that names every request that cannot be drawn, and why."""
     brand_models = presets.brand_models()
     capabilities: dict[str, Capabilities | StudioError] = {}
@@ -29,15 +36,30 @@ def check_requests(
             capabilities[base] = registry.capabilities(base)
         except StudioError as error:
             capabilities[base] = error
+    readable = {base for base, known in capabilities.items() if not isinstance(known, StudioError)}
     faults = [
         Fault(f"request {index}", what, next_step)
         for index, request in enumerate(requests)
         for what, next_step in _faults(request, capabilities[request.base], brand_models, max_image_pixels)
     ]
+    faults += _too_long([(index, r) for index, r in enumerate(requests) if r.base in readable], lengths)
     if not requests:
         faults.append(Fault("requests", "there are none.", "Choose at least one pose, look and seed."))
     if faults:
         raise FaultsError("Pictures that cannot be drawn", faults)
+
+
+def _too_long(requests: Sequence[tuple[int, GenerationRequest]], lengths: PromptLengths) -> Iterator[Fault]:
+    """A fault for every text that its base would not read to the end."""
+    first: dict[tuple[str, str, str], int] = {}
+    for index, request in requests:
+        for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
+            first.setdefault((request.base, name, text), index)
+    for (base, name, text), index in first.items():
+        if (found := lengths.too_long(base, text)) is not None:
+            unread = found.unread[:UNREAD_SHOWN] + ("..." if len(found.unread) > UNREAD_SHOWN else "")
+            what = f"its {name} has {found.tokens} tokens of at most {found.limit}; not read: {unread!r}."
+            yield Fault(f"request {index}", what, "Shorten it.")
 
 
 def _faults(

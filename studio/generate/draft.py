@@ -12,6 +12,7 @@ from studio.errors import FaultsError, InputError
 from studio.generate.check import check_requests
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.preview import quick
+from studio.generate.prompt_length import PromptLengths
 from studio.generate.prompts import positive
 from studio.generate.service import variant_id
 from studio.records.base import field_faults
@@ -35,6 +36,7 @@ class DraftService:
 
     def __init__(self, store: Store, settings: Settings, presets: Presets, registry: Registry) -> None:
         self._store, self._settings, self._presets, self._registry = store, settings, presets, registry
+        self._lengths = PromptLengths(presets)
 
     def framing(self, base: str) -> Framing:
         """The usual framing of a base. Raises NotFoundError."""
@@ -83,7 +85,8 @@ class DraftService:
 
     def payload(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
         """The payload of a job of kind `generate`, checked. Raises FaultsError."""
-        check_requests(requests, self._presets, self._registry, self._settings.max_image_pixels)
+        limit = self._settings.max_image_pixels
+        check_requests(requests, self._presets, self._registry, self._lengths, limit)
         return {"requests": [request.model_dump(mode="json") for request in requests]}
 
     def drawn(self, batch_id: str, count: int) -> dict[int, Variant]:

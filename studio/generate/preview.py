@@ -1,7 +1,8 @@
 """Live previews beside the job queue: of each page the newest pose only, drawn in few steps and kept in memory.
 
 A preview shares the model cache with the jobs. It never waits long for a component that a job holds: it says who has
-it, and the page asks again later.
+it, and the page asks again later. Training, which holds a base for hours, borrows the desk instead: it draws the
+previews of its base itself, between two steps.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import base64
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +31,8 @@ PREVIEW_STEPS = 6
 PAGES_REMEMBERED = 200
 _QUALITY = 88
 _NOT_BESIDE = ("train", "loading")
-"""Training keeps the model for its whole run, and two threads must not import torch at the same time."""
+"""A training that has not borrowed the desk (it runs in another process, or on another base) leaves nothing free, and
+two threads must not import torch at the same time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class _Wish:
 
 
 class PreviewDesk:
-    """Draws in one thread of its own, pages in turn.
+    """Draws in one thread of its own, or in that of a training that has borrowed it; pages in turn.
 
     Args:
         draw: draws one request.
@@ -79,6 +82,7 @@ class PreviewDesk:
         self._waiting: OrderedDict[str, _Wish] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._lent_base = ""
 
     def ask(self, page: str, rev: int, request: GenerationRequest, *, wait_s: float = 8.0) -> PreviewAnswer:
         """The preview of a page's revision. Asking again for the same revision waits for the same drawing.
@@ -92,6 +96,21 @@ class PreviewDesk:
             return PreviewAnswer(rev, "drawing")
         assert wish.answer is not None
         return wish.answer
+
+    @contextmanager
+    def lent(self, base: str) -> Iterator[Callable[[], bool]]:
+        """While the block lasts, the previews of a base wait for whoever borrowed the desk, who holds that base.
+
+        Yields what draws one preview in the caller's thread, and tells whether one was wanted.
+        """
+        with self._changed:
+            self._lent_base = base
+        try:
+            yield self._draw_one
+        finally:
+            with self._changed:
+                self._lent_base = ""
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Stops at the next step; whoever waits is told so."""
@@ -128,22 +147,34 @@ class PreviewDesk:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
+                while (wish := self._take(lent=False)) is None and not self._closed:
                     self._changed.wait()
-                if self._closed:
+                if wish is None or self._closed:
                     return
-                _, wish = self._waiting.popitem(last=False)
+            holder = self._holder()
+            if holder in _NOT_BESIDE:
+                self._end(wish, "held", words=holder)
+            else:
+                self._do(wish)
+
+    def _draw_one(self) -> bool:
+        with self._changed:
+            wish = self._take(lent=True)
+        if wish is not None:
             self._do(wish)
+        return wish is not None
+
+    def _take(self, *, lent: bool) -> _Wish | None:
+        """The next wish, of the base that is lent or of any other; called with the condition held."""
+        pages = (page for page, wish in self._waiting.items() if (wish.request.base == self._lent_base) == lent)
+        page = next(pages, None)
+        return None if page is None else self._waiting.pop(page)
 
     def _do(self, wish: _Wish) -> None:
         def check() -> None:
             if wish.over.is_set():
                 raise Cancelled("A newer pose took the place of this preview.")
 
-        holder = self._holder()
-        if holder in _NOT_BESIDE:
-            self._end(wish, "held", words=holder)
-            return
         try:
             check()
             self._end(wish, "ready", picture=as_data_uri(self._draw(wish.request, check)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from studio.generate.check import check_requests
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
 from studio.generate.png import restore, to_png
+from studio.generate.prompt_length import PromptLengths
 from studio.records.base import field_faults, new_id, now
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from studio.store import Store
 
 PREVIEW_PATIENCE_S = 2.0
-"""A grid lets go of the model between its batches; training keeps it to its end."""
+"""A grid lets go of the model between its batches."""
 
 
 class GenerateService:
@@ -48,6 +49,7 @@ class GenerateService:
     ) -> None:  # fmt: skip
         self._store, self._settings, self._presets = store, settings, presets
         self._cache, self._device, self._draw_control = cache, device, draw_control
+        self._lengths = PromptLengths(presets)
 
     def matrix(
         self, poses: Sequence[str | None], looks: Sequence[str], seeds: Sequence[int], *, base: str = "croquis",
@@ -90,7 +92,8 @@ class GenerateService:
 
     def check(self, requests: Sequence[GenerationRequest]) -> None:
         """Everything that can be known before the first step. Raises FaultsError."""
-        check_requests(requests, self._presets, self._cache.registry, self._settings.max_image_pixels)
+        limit = self._settings.max_image_pixels
+        check_requests(requests, self._presets, self._cache.registry, self._lengths, limit)
 
     def run(
         self, requests: Sequence[GenerationRequest], context: JobContext | None = None, *,
@@ -119,6 +122,12 @@ class GenerateService:
         """The payload of a job of kind `generate`; checked, so that a bad request is refused before it waits."""
         self.check(requests)
         return {"requests": [request.model_dump(mode="json") for request in requests]}
+
+    def is_single(self, payload: Mapping[str, Any], base: str) -> bool:
+        """Whether a job draws one picture of that base: short enough to be done between two steps of a training."""
+        requests = payload.get("requests")
+        one = requests[0] if isinstance(requests, list) and len(requests) == 1 else None
+        return isinstance(one, dict) and one.get("base") == base
 
     def preview(self, request: GenerationRequest, check: Callable[[], None]) -> Image:
         """A picture to look at, drawn at once and kept nowhere; `check` is called before every step.
@@ -182,7 +191,7 @@ class GenerateService:
             return False
 
     def _keep(self, batch_id: str, request: GenerationRequest, drawn: Drawn, context: JobContext | None) -> Variant:
-        """The file first, then the row: a row always has its file."""
+        """The file first, then the row: a row always has its file. What the grid shows comes last."""
         sha256 = self._store.files.put_bytes(to_png(drawn.image, request, self._made_with(request, drawn)), ".png")
         variant = Variant(
             id=variant_id(batch_id, drawn.index), batch_id=batch_id, request=request, image_sha256=sha256,
@@ -191,6 +200,7 @@ class GenerateService:
         writing: AbstractContextManager[Any] = (context or self._store).transaction()
         with writing:
             self._store.variants.put(variant)
+        self._store.thumbnails.prepare(sha256)
         return variant
 
     def _made_with(self, request: GenerationRequest, drawn: Drawn) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from studio.jobs.context import JobContext, OnProgress
 from studio.jobs.device_lease import DeviceLease, Holder
+from studio.jobs.give_way import GiveWay
 from studio.jobs.job import Attempt, Claim, Job, JobStatus, Progress
 from studio.jobs.lane import JobHandler, Lane
 from studio.jobs.progress import ProgressMeter
@@ -11,6 +12,7 @@ __all__ = [
     "Attempt",
     "Claim",
     "DeviceLease",
+    "GiveWay",
     "Holder",
     "Job",
     "JobContext",

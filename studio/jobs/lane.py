@@ -1,5 +1,7 @@
 """Lane: runs one device job at a time, in a thread of the app or inline for a command line.
 
+A long job may give way between its steps: short jobs are then run from within it, in its own thread.
+
 Whoever holds the home's device lease runs jobs. A second process does not start its own: `run_job` there hands the
 job over to the holder or waits until the device is free, and says which process it waits for.
 """
@@ -11,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from studio.errors import Cancelled, InputError, StudioError
+from studio.errors import Cancelled, InputError, ResourceError, StudioError
 from studio.jobs.context import JobContext, OnProgress, beating
 from studio.jobs.device_lease import DeviceLease, Holder
 from studio.jobs.job import Claim, Job
@@ -80,6 +82,30 @@ class Lane:
             job = self._queue.get(job_id)
         return job
 
+    def short_jobs(self, kind: str, fits: Callable[[Job], bool]) -> Callable[[], bool]:
+        """For a job that gives way: what this returns runs the next waiting job of a kind that `fits`, in the caller's
+        thread, and tells whether there was one. It never raises a StudioError.
+
+        A short job that finds no room beside the long one goes back to its place in the queue and waits for the end.
+        """
+        handed_back: set[str] = set()
+
+        def run_next() -> bool:
+            if self._stopping.is_set():
+                return False
+            try:
+                claim = self._queue.claim_fitting(kind, lambda job: job.id not in handed_back and fits(job))
+                if claim is None:
+                    return False
+                self._run(claim, None, beside=True)
+                if self._queue.get(claim.job.id).status == "waiting":
+                    handed_back.add(claim.job.id)
+            except StudioError:  # a full disk, say: the long job goes on and finds out for itself
+                _LOG.exception("a %s job between two steps could not go on", kind)
+            return True
+
+        return run_next
+
     def _try_run(self, job: Job, on_progress: OnProgress | None) -> bool:
         if not self._lease.acquire(f"{job.kind} job {job.id}"):
             return False
@@ -125,8 +151,8 @@ class Lane:
         self._run(claim, None)
         return claim.warm_key or warm_key
 
-    def _run(self, claim: Claim, on_progress: OnProgress | None) -> None:
-        """Run the handler and write down how it ended, exactly once."""
+    def _run(self, claim: Claim, on_progress: OnProgress | None, *, beside: bool = False) -> None:
+        """Run the handler and write down how it ended, exactly once. `beside`: another job holds memory meanwhile."""
         queue, job = self._queue, claim.job
         with beating(queue, claim):
             try:
@@ -139,7 +165,10 @@ class Lane:
                 handed_back = self._stopping.is_set() and not asked
                 (queue.release if handed_back else queue.cancelled)(claim)
             except StudioError as error:
-                queue.fail(claim, str(error), error.slug)
+                if beside and isinstance(error, ResourceError):
+                    queue.release(claim)
+                else:
+                    queue.fail(claim, str(error), error.slug)
             except Exception as error:
                 _LOG.exception("job %s failed unexpectedly", job.id)
                 queue.fail(claim, f"Unexpected {type(error).__name__}: {error}. The log has the details.", "error")

@@ -181,6 +181,12 @@ class JobQueue:
                 self._table.pass_over(row["id"] for row in rows[:chosen])
             return self._start(rows[chosen])
 
+    def claim_fitting(self, kind: str, fits: Callable[[Job], bool]) -> Claim | None:
+        """Take the first waiting job of a kind that `fits`, owners in turn. None: there is none."""
+        rows = self._table.next_waiting((kind,), self.limits.max_waiting)
+        chosen = next((row for row in rows if fits(job_of(row))), None)
+        return None if chosen is None else self.claim_job(chosen["id"])
+
     def claim_job(self, job_id: str) -> Claim | None:
         """Take this job out of turn. None: it does not wait.
 

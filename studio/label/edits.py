@@ -10,12 +10,26 @@ from studio.errors import FaultsError, InputError
 from studio.label.names import shown
 from studio.records.base import field_faults
 from studio.records.photo import Photo, Rights
+from studio.store import Store
 
 MAX_TAGS, MAX_TAG = 20, 40
 MIN_CROP_PX = 32
 """Nothing is learned from less."""
 
 Crop = tuple[int, int, int, int]
+
+
+def update_photos(store: Store, changes: Mapping[str, Mapping[str, object]]) -> list[Photo]:
+    """Change fields of photos, photo id -> field -> value, in one commit and on top of what they are by then.
+
+    Raises:
+        NotFoundError: one of the photos does not exist; none is changed then.
+    """
+    with store.transaction():
+        changed = [store.photos.get(key).model_copy(update=fields) for key, fields in changes.items()]
+        for photo in changed:
+            store.photos.put(photo)
+    return changed
 
 
 def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:

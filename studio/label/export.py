@@ -58,6 +58,20 @@ def export_dataset(
     return folder
 
 
+def export_zip(folder: Path, name: str, write: Callable[[Path], Path]) -> Path:
+    """What `write` makes of a new folder, as one zip in an existing one; pictures are packed already, so it only
+    bundles. `name` is what the dataset is called.
+    """
+    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+    unpacked = folder / secrets.token_hex(4) / "export"
+    unpacked.parent.mkdir(parents=True)
+    try:
+        write(unpacked)
+        return Path(shutil.make_archive(str(folder / (plain or "dataset")), "zip", unpacked))
+    finally:
+        shutil.rmtree(unpacked.parent, ignore_errors=True)
+
+
 def _write(
     root: Path, photos: Sequence[Photo], picture_of: Callable[[Photo], Image.Image], concept: str, repeats: int
 ) -> None:

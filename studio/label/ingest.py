@@ -107,6 +107,7 @@ class Ingest:
                 self._put_dataset()
             self.store.photos.add(photo)
             self.store.captions.add(caption_revision(photo.id, photo.caption, "ingest", new_id("cap")))
+        self.store.thumbnails.prepare(sha256)
         self.known[sha256] = file.name
         self.names[photo.id] = file.name
         self.sketches.append(drawing)

@@ -70,6 +70,8 @@ class DatasetStatistics(Record):
     """`768x1024` -> photos."""
     buckets: dict[str, int] = {}
     """Size that training crops photos to -> photos, the commonest first."""
+    base: str = ""
+    """The base whose sizes those are."""
     unknown_words: dict[str, int]
     """Words in captions that the base's grammar does not know -> captions, the commonest first."""
     near_duplicate_groups: tuple[tuple[str, ...], ...]

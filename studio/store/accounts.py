@@ -30,6 +30,9 @@ class Accounts:
     def __init__(self, home: Path) -> None:
         self._users = home / "users.json"
         self._key_file = home / "session.key"
+        # Every request asks who is there: the file is read again only when it has changed. Swapped as a whole, so that
+        # threads see either the old pair or the new one.
+        self._seen: tuple[tuple[int, int, int], dict[str, dict[str, str]]] | None = None
 
     def names(self) -> list[str]:
         """Everybody who may log in."""
@@ -88,14 +91,21 @@ class Accounts:
         return self._key_file.read_bytes()
 
     def _read(self) -> dict[str, dict[str, str]]:
-        if not self._users.is_file():
-            return {}
+        """Names with salts and hashes. Nobody changes what this returns."""
         try:
+            # Looked at before it is read: a file that is replaced in between is read once more the next time.
+            now = self._users.stat()
+            state = (now.st_ino, now.st_mtime_ns, now.st_size)
+            if self._seen is not None and self._seen[0] == state:
+                return self._seen[1]
             found: dict[str, dict[str, str]] = json.loads(self._users.read_text())
+        except FileNotFoundError:
+            return {}
         except ValueError as error:
             raise InputError(
                 f"{self._users} is damaged.", "Restore it from a backup, or remove it and add the users again."
             ) from error
+        self._seen = (state, found)
         return found
 
     def _save(self, users: dict[str, dict[str, str]]) -> None:

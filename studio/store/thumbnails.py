@@ -1,18 +1,23 @@
-"""Small WebP versions of stored pictures, made once and kept under `thumbnails/` of the home."""
+"""Small WebP versions of stored pictures, made once and kept under `thumbnails/` of the home.
+
+Whoever stores a picture that a grid will show makes its thumbnail too, so that a grid of hundreds never waits.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from studio.errors import InputError
+from studio.errors import InputError, StudioError
 from studio.store.files import FileStore, write_atomic
 
 SIDE_PX = 256
 """Longest side. 300 of them weigh about 1.5 MB together, where the originals weigh 19 MB."""
 QUALITY = 82
+_LOG = logging.getLogger(__name__)
 
 
 class Thumbnails:
@@ -37,6 +42,15 @@ class Thumbnails:
         if not target.is_file():
             write_atomic(target, self._make(source, crop_px))
         return target
+
+    def prepare(self, sha256: str) -> None:
+        """Make the thumbnail of a picture beforehand. Where that fails, the work goes on that stored the picture: the
+        thumbnail is made when it is asked for.
+        """
+        try:
+            self.path(sha256)
+        except (StudioError, OSError) as error:
+            _LOG.warning("no thumbnail of %s yet: %s", sha256, error)
 
     def _make(self, source: Path, crop_px: tuple[int, int, int, int] | None) -> bytes:
         try:

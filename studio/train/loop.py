@@ -1,4 +1,7 @@
-"""The training loop: steps, measurements, checkpoints and samples in their turn, and a stop that loses nothing."""
+"""The training loop: steps, measurements, checkpoints and samples in their turn, and a stop that loses nothing.
+
+Before each step it gives way once, so that somebody's short work need not wait for the end of a run.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ class Watch:
     """A checkpoint of that step is on the disk."""
     draw: Callable[[int], None]
     """Draw the samples of a step, unless they lie there already."""
+    give_way: Callable[[], object]
+    """Called before each step: lets one short piece of other work use the model. Leaves weights and moments alone."""
 
 
 def train(
@@ -44,6 +49,7 @@ def train(
     if start and (start % config.sample_every == 0 or start == last):
         watch.draw(start)  # the stop may have come between checkpoint and samples
     for step in range(start + 1, last + 1):
+        watch.give_way()
         if watch.cancelled():
             _save(trainer, checkpoints, metrics, watch, step - 1)
             watch.stop()

@@ -1,7 +1,8 @@
 """LoRA matrices on the shared, frozen UNet for the time of a run, and the UNet as it was afterwards.
 
-The matrices are peft's, under an adapter name of their own. Whatever else lies on the UNet (a slot for generation) is
-switched off meanwhile and comes back with the same bits, flags and types.
+The matrices are peft's, under an adapter name of their own. Whatever else lies on the UNet is switched off meanwhile
+and comes back with the same bits, flags and types. Generation's slot alone goes before and after: pictures that are
+drawn between steps make one of their own, and so does the next picture after the run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from studio.errors import InputError
+from studio.models.lora_slot import remove_slot
 from studio.records.training import TrainingConfig
 from studio.train.sampler import derived_seed
 
@@ -46,6 +48,7 @@ def lora_attached(unet: Any, config: TrainingConfig) -> Iterator[Parameters]:
     Raises:
         InputError: `target_modules` matches no layer of the UNet.
     """
+    remove_slot(unet)
     before = _remember(unet)
     try:
         unet.eval()  # no dropout: its random numbers would not come back after a resume
@@ -55,6 +58,7 @@ def lora_attached(unet: Any, config: TrainingConfig) -> Iterator[Parameters]:
         _initialise(parameters, config.seed)
         yield parameters
     finally:
+        remove_slot(unet)
         _detach(unet, before)
 
 

@@ -53,12 +53,15 @@ class Session:
         self._dtype = "fp32" if device.dtype == "fp16" else device.dtype
         self._context = context
 
-    def run(self, draw: DrawSample | None, saved: Callable[[int, OverfitVerdict], None]) -> None:
+    def run(
+        self, draw: DrawSample | None, saved: Callable[[int, OverfitVerdict], None], give_way: Callable[[], object]
+    ) -> None:
         """Train from the last checkpoint, or from the start, to the config's last step.
 
         Args:
             draw: draws one sample; None draws none.
             saved: called after each checkpoint with its step and the verdict so far.
+            give_way: called between photos while they are encoded, and between steps.
 
         Raises:
             Cancelled: a person stopped it; a checkpoint of the last finished step is on the disk.
@@ -69,7 +72,7 @@ class Session:
         try:
             with self._cache.use(self._key("scheduler", "fp32")) as scheduler:
                 objective = Objective(scheduler, self._config.snr_gamma)
-            self._encode()
+            self._encode(give_way)
             with (
                 self._cache.use(self._key("unet", self._dtype)) as unet,
                 lora_attached(unet, self._config) as parameters,
@@ -85,7 +88,7 @@ class Session:
                 )
                 prompts = sample_prompts(self._config, self._snapshot)
                 samples = Samples(self._folder.samples, prompts, self._config.sample_seed, draw)
-                self._train(trainer, objective, lambda step: samples.draw(unet, step), saved)
+                self._train(trainer, objective, lambda step: samples.draw(unet, step), saved, give_way)
         except torch.OutOfMemoryError as error:
             raise ResourceError(
                 f"The device ran out of memory while {self._config.name} was trained.",
@@ -98,6 +101,7 @@ class Session:
         objective: Objective,
         draw: Callable[[int], None],
         saved: Callable[[int, OverfitVerdict], None],
+        give_way: Callable[[], object],
     ) -> None:
         checkpoints = Checkpoints(self._folder.checkpoints, self._folder.fingerprint())
         start = max(checkpoints.steps(), default=0)
@@ -119,7 +123,8 @@ class Session:
 
         if start:
             after_saving(start)  # a crash may have come between the file and the record
-        watch = Watch(self._context.progress, self._context.cancelled, self._context.check, measure, after_saving, draw)
+        context = self._context
+        watch = Watch(context.progress, context.cancelled, context.check, measure, after_saving, draw, give_way)
         train(trainer, checkpoints, metrics, self._config, start, watch)
 
     def _questions(self, items: tuple[TrainingItem, ...], objective: Objective) -> FixedQuestions | None:
@@ -128,7 +133,7 @@ class Session:
         photos = self._photos(items, mirrored=False)
         return FixedQuestions(photos, objective, seed=self._config.seed, batch_size=self._config.train_batch_size)
 
-    def _encode(self) -> None:
+    def _encode(self, give_way: Callable[[], object]) -> None:
         """Encode what is not encoded yet. Autoencoder and text encoder are let go of afterwards."""
         encodings, context = self._encodings, self._context
         pictures = encodings.without_latents(self._snapshot.items, mirrored=self._config.random_flip)
@@ -137,6 +142,7 @@ class Session:
         if pictures:
             with self._cache.use(self._key("vae", "fp32")) as vae:
                 for item, side in pictures:
+                    give_way()
                     context.check()
                     encodings.encode_latents(item, self._files.path(item.sha256), vae, mirrored=side)
                     context.progress(done := done + 1, total, "encoding photos")
@@ -145,6 +151,7 @@ class Session:
             with self._cache.use_all(*keys) as (tokenizer, text_encoder):
                 refuse_long_captions(self._snapshot.items, tokenizer)
                 for caption in texts:
+                    give_way()
                     context.check()
                     encodings.encode_text(caption, tokenizer, text_encoder)
                     context.progress(done := done + 1, total, "encoding captions")

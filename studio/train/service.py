@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +47,27 @@ from studio.train.samples import DrawSample, SampleSheet, sample_prompts, sample
 from studio.train.snapshot import take_snapshot
 
 
+def _alone() -> None:
+    """Nobody else wants the model."""
+
+
 class TrainService:
     """The face of the train stage.
 
     Args:
         draw: draws one sample with the UNet in training; None: runs draw no samples.
+        give_way: called between the steps of a run, in its thread: one short piece of work for somebody else.
     """
 
     def __init__(
-        self, store: Store, settings: Settings, presets: Presets, cache: ModelCache, draw: DrawSample | None = None
-    ) -> None:
+        self, store: Store, settings: Settings, presets: Presets, cache: ModelCache, draw: DrawSample | None = None,
+        give_way: Callable[[], object] = _alone,
+    ) -> None:  # fmt: skip
         self._store = store
         self._settings = settings
         self._presets = presets
         self._cache = cache
-        self._draw = draw
+        self._draw, self._give_way = draw, give_way
         bring_back_moved_aside(settings.brand_models)
 
     def config(self, values: Mapping[str, Any]) -> TrainingConfig:
@@ -161,7 +167,7 @@ class TrainService:
             device=choose_device(self._settings),
             context=context,
         )
-        session.run(self._draw, saved)
+        session.run(self._draw, saved, self._give_way)
 
     def resume(self, run_id: str) -> TrainingRun:
         """Make a stopped or failed run ready for another job, which goes on from its last checkpoint.

@@ -1,5 +1,5 @@
 // What all pieces of the page share: words, safe DOM, answers of actions, toasts, keys, and messages between tabs.
-// It is put into the head of the page, before any piece is made. `__WORDS__` is replaced by Python.
+// It is put into the head of the page, before any piece is made; Python then puts the words into it.
 window.sasage = (() => {
   const words = __WORDS__;
   const store = {
@@ -11,10 +11,13 @@ window.sasage = (() => {
   document.documentElement.lang = language;
   document.documentElement.dataset.theme = store.get("theme", "dark");
 
-  /** The words of a key; `{n}` in them is replaced by values.n. */
+  /** The words of a key; `{n}` in them is replaced by values.n, `{n photo|photos}` by it with the word that fits it. */
   function t(key, values = {}) {
     const text = words[language][key] ?? words.en[key] ?? key;
-    return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+    return text.replace(/\{(\w+)(?: (\w+)\|(\w+))?\}/g, (all, name, one, many) => {
+      if (!(name in values)) return all;
+      return many === undefined ? String(values[name]) : `${values[name]} ${Number(values[name]) === 1 ? one : many}`;
+    });
   }
 
   /** An element. Properties: class, text, style (an object), data-*, aria-*, on* listeners; other attributes as they are. */
@@ -36,7 +39,10 @@ window.sasage = (() => {
 
   function toastShelf() {
     let shelf = document.querySelector(".toasts");
-    if (!shelf) document.body.append((shelf = make("div", { class: "toasts", role: "status", "aria-live": "polite" })));
+    if (!shelf) document.body.append((shelf = make("div", { class: "toasts", role: "status", "aria-live": "polite", popover: "manual" })));
+    // Once more on top: a dialog that was opened in between would lie over it.
+    if (shelf.matches(":popover-open")) shelf.hidePopover();
+    shelf.showPopover();
     return shelf;
   }
 
@@ -44,22 +50,25 @@ window.sasage = (() => {
   function toast(text, { kind = "plain", more = "", action = null, stay = 6000 } = {}) {
     const box = make("div", { class: `toast ${kind}` }, make("span", { text }), more && make("small", { text: more }));
     const close = () => box.remove();
-    for (const same of [...toastShelf().children].filter((other) => other.dataset.text === text)) same.remove();
+    const shelf = toastShelf();
+    for (const same of [...shelf.children].filter((other) => other.dataset.text === text)) same.remove();
     box.dataset.text = text;
     if (action) box.append(make("button", { class: "quiet", text: action.text, onclick: () => { close(); action.run(); } }));
     box.append(make("button", { class: "quiet", "aria-label": t("page.close"), text: "×", onclick: close }));
-    toastShelf().append(box);
+    shelf.append(box);
     if (stay) setTimeout(close, kind === "error" ? Math.max(stay, 12000) : stay);
     return box;
   }
 
   /** The value of an action's answer; an error is shown and becomes null. */
   function answer(result) {
-    if (result && "error" in result) {
-      toast(result.error, { kind: "error", more: result.next_step });
+    // Gradio answers nothing at all where the studio cannot be reached.
+    if (result === undefined) throw new Error(t("page.lost"));
+    if ("error" in result) {
+      toast(window.sasage.plain(result.error), { kind: "error", more: window.sasage.plain(result.next_step) });
       return null;
     }
-    return result ? result.value : null;
+    return result.value;
   }
 
   const shown = (element) => element.isConnected && element.offsetParent !== null;
@@ -74,7 +83,8 @@ window.sasage = (() => {
   const nameOf = (event) => `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.shiftKey && event.key.length > 1 ? "Shift+" : ""}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`;
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.querySelector(".key-sheet")) { document.querySelector(".key-sheet").remove(); return; }
-    if (writing(event.target) || event.altKey) return;
+    // In an open dialog the keys are its own: Escape closes it.
+    if (writing(event.target) || event.altKey || event.target.closest?.("dialog[open]")) return;
     if (event.key === "?") { showKeys(); event.preventDefault(); return; }
     const name = nameOf(event);
     for (const sheet of [...sheets].reverse()) {
@@ -141,5 +151,13 @@ window.sasage = (() => {
   const thumbnail = (sha256, crop) => `/thumbnails/${sha256}${crop ? `?crop=${crop.join(",")}` : ""}`;
   const picture = (sha256) => `/pictures/${sha256}`;
 
-  return { t, make, toast, answer, keys, showKeys, on, emit, open, poll, duration, moment, thumbnail, picture, store, shown, language };
+  /** The brand that is looked at, as the top bar has it; empty: all of them. Whoever shows less by it hears "brand-changed". */
+  const brand = () => store.get("brand", "");
+  function setBrand(name) {
+    if (name === brand()) return;
+    store.set("brand", name);
+    emit("brand-changed", { brand: name });
+  }
+
+  return { brand, setBrand, t, make, toast, answer, keys, showKeys, on, emit, open, poll, duration, moment, thumbnail, picture, store, shown, language };
 })();

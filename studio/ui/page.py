@@ -18,7 +18,7 @@ from studio.ui.piece import styles
 from studio.ui.review import create_review_tab
 from studio.ui.theme import theme
 from studio.ui.train import create_train_tab
-from studio.ui.words import all_words, say, translations
+from studio.ui.words import all_messages, all_words, say, translations
 
 App = TypeVar("App")
 """The FastAPI app of `studio.api`, which alone imports that library."""
@@ -73,7 +73,12 @@ def mount_ui(api: App, studio: Studio) -> App:
 
 
 def head() -> str:
-    """What stands in the head of the page: the shared script with all words in it."""
-    words = json.dumps(all_words(), ensure_ascii=False).replace("<", "\\u003c")
-    script = (HERE / "page.js").read_text(encoding="utf-8").replace("__WORDS__", words)
-    return f"<script>{script}</script>"
+    """What stands in the head of the page: the shared scripts with all words in them."""
+    page = _script("page.js", "__WORDS__", all_words())
+    return f"<script>{page}\n{_script('messages.js', '__MESSAGES__', all_messages())}</script>"
+
+
+def _script(name: str, mark: str, data: object) -> str:
+    """A script with data in the place of a mark; nothing in the data can end the script."""
+    written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    return (HERE / name).read_text(encoding="utf-8").replace(mark, written)

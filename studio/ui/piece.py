@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 _PRELUDE = (
     "const ask = async (action, message) => window.sasage.answer(await server.act({action, message: message || {}}));\n"
     "const t = (key, values) => window.sasage.t(key, values);\n"
-    "const make = window.sasage.make;\n"
+    "const { make, plain } = window.sasage;\n"
 )
 
 

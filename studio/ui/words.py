@@ -1,6 +1,7 @@
 """The words of the page in English and Japanese, one file an area: `words/review.yaml` holds `approve: {en:, ja:}`.
 
 A key is `area.name`, such as `review.approve`. Scripts say `t("review.approve")`, Python says `say("review.approve")`.
+What services say has no keys: `words/messages/` holds their sentences as templates, and scripts say `plain(text)`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,16 @@ def all_words() -> dict[str, dict[str, str]]:
             for language in LANGUAGES:
                 found[language][f"{path.stem}.{name}"] = texts[language]
     return found
+
+
+@cache
+def all_messages() -> tuple[tuple[str, str], ...]:
+    """What services say: pairs of an English template and its Japanese, as `frame.yaml` explains them."""
+    return tuple(
+        (entry["en"], entry["ja"])
+        for path in sorted((FOLDER / "messages").glob("*.yaml"))
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    )
 
 
 @cache

@@ -27,8 +27,7 @@ TRAVERSALS = (
     "users.json",
 )
 ROUTES = (
-    "/thumbnails/{}", "/pictures/{}", "/samples/x/{}", "/samples/{}/x.png", "/brand-models/x/{}",
-    "/brand-models/{}/x.png", "/packages/{}", "/exports/{}",
+    "/thumbnails/{}", "/pictures/{}", "/samples/x/{}", "/samples/{}/x.png", "/packages/{}", "/exports/{}",
 )  # fmt: skip
 
 

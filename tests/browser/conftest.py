@@ -85,6 +85,7 @@ class serving:
             "STUDIO_HOME": str(settings.home), "STUDIO_PRESETS": str(settings.presets),
             "STUDIO_BRAND_MODELS": str(settings.brand_models), "STUDIO_DEVICE": "cpu", "STUDIO_DTYPE": "fp32",
             "GRADIO_IS_E2E_TEST": "1",
+            "STUDIO_THREADS": "1",  # two threads wait for each other wherever anything else runs, the browser too
         }  # fmt: skip
         command = [sys.executable, "app.py", "serve", "--port", str(self._port), *self._arguments]
         settings.home.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from studio.records.pose import JOINT_NAMES
 from studio.studio import Studio
-from tests.browser.conftest import open_tab, screenshot
+from tests.brand_model import write_brand_model
+from tests.browser.conftest import ROOT, open_tab, screenshot
 
 SLOW = 60_000
 """A picture is drawn, on a machine that does other things too."""
@@ -182,3 +186,143 @@ def test_text_that_looks_like_code_runs_nothing(canvas: Page, beside: Studio) ->
     expect(canvas.get_by_test_id("prompt")).to_have_value(PLANT)
     assert canvas.title() != "ran"
     assert canvas.locator("img[src='x']").count() == 0
+
+
+def test_alt_mirrors_double_click_resets_and_the_grip_sets_the_height(canvas: Page) -> None:
+    canvas.get_by_test_id("pose-standing-front").click()
+    canvas.keyboard.down("Shift")
+    drag(canvas, "neck", 30, 0)  # the figure's own middle counts, not the canvas'
+    canvas.keyboard.up("Shift")
+    before = kept_pose(canvas)
+    canvas.keyboard.down("Alt")
+    drag(canvas, "left_wrist", 60, -120)
+    canvas.keyboard.up("Alt")
+    both = kept_pose(canvas)
+    middle = both["left_shoulder"][0] + both["right_shoulder"][0]
+    assert both["left_wrist"][0] - before["left_wrist"][0] > 50
+    assert both["left_wrist"][0] + both["right_wrist"][0] == pytest.approx(middle, abs=1)
+    assert both["left_wrist"][1] == pytest.approx(both["right_wrist"][1], abs=1)
+    canvas.mouse.dblclick(*place(canvas, "left_wrist"))
+    reset = kept_pose(canvas)
+    assert reset["left_wrist"] == pytest.approx(before["left_wrist"], abs=0.2)
+    assert reset["right_wrist"] == both["right_wrist"]
+    grip = canvas.get_by_test_id("height-grip").bounding_box()
+    assert grip is not None
+    canvas.mouse.move(grip["x"] + 30, grip["y"] + 12)
+    canvas.mouse.down()
+    canvas.mouse.move(grip["x"] + 30, grip["y"] + 52)
+    canvas.mouse.up()
+    height = float(canvas.get_by_test_id("figure-height").input_value())
+    expect(canvas.get_by_test_id("height-grip")).to_have_text(f"{height:,.0f} mm")
+    assert height < 1650
+    assert kept_pose(canvas)["nose"][1] == pytest.approx(reset["nose"][1] * height / 1700, abs=0.2)
+    canvas.keyboard.press("Control+z")
+    expect(canvas.get_by_test_id("figure-height")).to_have_value("1700")
+
+
+def test_the_view_zooms_about_the_pointer_and_moves_under_the_space_key(canvas: Page) -> None:
+    whole = [place(canvas, name) for name in ("nose", "left_ankle")]
+    x, y = whole[0]
+    canvas.mouse.move(x, y)
+    canvas.mouse.wheel(0, -400)
+    expect(canvas.locator(".percent")).not_to_have_text("213 %")
+    near = [place(canvas, name) for name in ("nose", "left_ankle")]
+    assert near[0] == pytest.approx(whole[0], abs=1.5)  # what is under the pointer stays there
+    assert math.dist(*near) > 1.5 * math.dist(*whole)
+    kept = kept_pose(canvas)
+    canvas.keyboard.down(" ")
+    canvas.mouse.down()  # on a joint, which does not move
+    canvas.mouse.move(x - 80, y + 30, steps=3)
+    canvas.mouse.up()
+    canvas.keyboard.up(" ")
+    assert place(canvas, "nose") == pytest.approx((x - 80, y + 30), abs=1.5)
+    assert kept_pose(canvas) == kept
+    canvas.keyboard.press("1")
+    expect(canvas.locator(".percent")).to_have_text("100 %")
+    canvas.keyboard.press("0")
+    assert place(canvas, "left_ankle") == pytest.approx(whole[1], abs=1.5)
+
+
+def test_a_photo_lies_under_the_figure_and_what_is_no_photo_is_said(canvas: Page) -> None:
+    underlay, file = canvas.locator(".underlay"), canvas.get_by_test_id("underlay-file")
+    file.set_input_files({"name": "notes.png", "mimeType": "image/png", "buffer": b"just words"})
+    expect(canvas.locator(".toast.error")).to_contain_text("notes.png is no picture")
+    expect(underlay).to_be_hidden()
+    file.set_input_files(ROOT / "presets" / "sample_brand" / "photos" / "001.jpg")
+    expect(underlay).to_have_attribute("opacity", "0.5")
+    expect(underlay).to_have_attribute("href", re.compile("^blob:"))
+    opacity = canvas.get_by_label("Opacity of the photo")
+    opacity.focus()
+    opacity.press("Home")
+    expect(underlay).to_have_attribute("opacity", "0")
+    opacity.press("End")
+    expect(underlay).to_have_attribute("opacity", "1")
+    screenshot(canvas, "canvas-photo")
+    canvas.get_by_test_id("underlay").click()
+    expect(underlay).to_be_hidden()
+
+
+def test_a_cell_gives_its_pose_and_its_seed_by_the_right_button_and_the_keyboard(canvas: Page) -> None:
+    canvas.get_by_test_id("pose-walking-front").click()
+    settle(canvas, "seeds", "2")
+    settle(canvas, "num_inference_steps", "1")
+    canvas.get_by_test_id("make-grid").click()
+    expect(canvas.locator(".cell.drawn")).to_have_count(2, timeout=2 * SLOW)
+    menu = canvas.get_by_test_id("menu")
+    canvas.get_by_test_id("cell-1").click(button="right")
+    screenshot(canvas, "canvas-menu")
+    canvas.get_by_role("menuitem", name="Use this seed").click()
+    expect(canvas.get_by_test_id("seed")).to_have_value("2")
+    canvas.get_by_test_id("pose-sitting-front").click()
+    canvas.get_by_test_id("to-board").click()
+    canvas.get_by_test_id("cell-0").click(button="right")
+    canvas.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    canvas.get_by_test_id("cell-0").click(button="right")
+    canvas.keyboard.press("Enter")  # the first entry has the focus
+    expect(canvas.get_by_test_id("pose-walking-front")).to_have_attribute("aria-pressed", "true")
+    expect(canvas.get_by_test_id("seed")).to_have_value("2")
+    canvas.get_by_test_id("to-board").click()
+    canvas.get_by_test_id("cell-0").click(button="right")
+    canvas.get_by_role("menuitem", name="Send to review").click()
+    expect(canvas.get_by_role("tab", name="Review", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(canvas.get_by_test_id("review-cell")).to_have_count(2, timeout=SLOW)
+
+
+def test_brand_models_reach_the_request_with_their_weight_and_one_that_is_gone_is_put_away(
+    canvas: Page, beside: Studio, tiny_base: Path
+) -> None:
+    brand_models = beside.settings.brand_models
+    write_brand_model(brand_models, tiny_base, "coat")
+    canvas.evaluate("window.sasage.emit('brand-models-changed', {})")
+    box, weight = canvas.get_by_test_id("model-coat"), canvas.get_by_test_id("weight-coat")
+    box.check()
+    expect(canvas.get_by_test_id("prompt")).to_have_value(re.compile("coatx"), timeout=SLOW)
+    canvas.get_by_test_id("prompt").fill("coatx, a woman in a coat")
+    weight.focus()
+    for expected in ("0.95", "0.9", "0.85"):  # the slider keeps the focus while all is drawn anew
+        canvas.keyboard.press("ArrowLeft")
+        expect(weight).to_have_value(expected)
+    settle(canvas, "num_inference_steps", "1")
+    canvas.get_by_test_id("draw-one").click()
+    expect(canvas.get_by_test_id("film-picture").first).to_have_attribute(
+        "title", re.compile("coat 0.85"), timeout=SLOW
+    )
+    assert [(a.brand_model, a.adapter_weight) for a in beside.store.variants.find(newest=1)[0].request.adapters] == [
+        ("coat", 0.85)
+    ]
+    shutil.rmtree(brand_models / "coat")
+    canvas.get_by_test_id("make-grid").click()
+    expect(canvas.locator(".toast.error", has_text="coat").first).to_be_visible(timeout=SLOW)
+    expect(box).to_have_count(0)
+    canvas.get_by_test_id("make-grid").click()
+    expect(canvas.locator(".cell.drawn")).to_have_count(1, timeout=SLOW)
+
+
+def test_an_empty_prompt_is_told_before_anything_is_drawn(canvas: Page) -> None:
+    canvas.get_by_test_id("prompt").fill("")
+    expect(canvas.get_by_test_id("preview-state")).to_contain_text("prompt", timeout=SLOW)
+    canvas.get_by_test_id("make-grid").click()
+    expect(canvas.locator(".toast.error")).to_contain_text("The prompt is empty", timeout=SLOW)
+    canvas.get_by_test_id("prompt-follow").click()
+    expect(canvas.get_by_test_id("prompt")).to_have_value(re.compile("standing|walking|relaxed"), timeout=SLOW)

@@ -13,6 +13,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 from studio.records.photo import Photo, Rights
 from studio.studio import Studio
 from tests.browser.conftest import ROOT, open_tab, screenshot
+from tests.browser.hands import drop_files
 
 SAMPLE = ROOT / "presets" / "sample_brand" / "photos"
 PLANTS = ("${window.hacked = 1}", "{{window.hacked = 1}}", '<img src=x onerror="window.hacked = 1">')
@@ -180,3 +181,26 @@ def test_a_dataset_is_held_out_exported_and_offered_to_training(desk: Page, besi
     screenshot(desk, "label-photo")
     desk.get_by_test_id("next-step").click()
     expect(desk.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true")
+
+
+def test_dropped_files_are_taken_from_the_disk_and_what_cannot_be_used_is_said(
+    desk: Page, beside: Studio, tmp_path: Path
+) -> None:
+    ingested(beside, "dropping", 21, 1, CLEARED)
+    open_dataset(desk, "dropping", 1)
+    huge, broken, film, empty = (tmp_path / name for name in ("huge.jpg", "broken.zip", "clip.mov", "nothing.png"))
+    with huge.open("wb") as file:
+        file.truncate(300 * 2**20)  # a sparse file
+    broken.write_bytes(b"PK\x03\x04 and then nothing")
+    film.write_bytes(b"moov")
+    empty.touch()
+    drop_files(desk, desk.get_by_test_id("wall"), [SAMPLE / "022.jpg", huge, film, empty])
+    report = desk.get_by_test_id("intake")
+    expect(report).to_contain_text("1 photo added", timeout=2 * SLOW_MS)
+    why = {"huge.jpg": "315 MB", "clip.mov": "Export it as JPEG, PNG or WebP", "nothing.png": "empty"}
+    for name, words in why.items():
+        expect(report.get_by_role("listitem").filter(has_text=name)).to_contain_text(words)
+    expect(desk.get_by_test_id("photo")).to_have_count(2)
+    drop_files(desk, desk.get_by_test_id("wall"), [broken])
+    expect(report).to_contain_text("broken.zip cannot be read as a zip", timeout=2 * SLOW_MS)
+    expect(desk.locator(".drop-veil")).to_be_hidden()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from studio.records.base import new_id
 from studio.records.generation import Variant
 from studio.studio import Studio
+from tests.brand_model import write_brand_model
 from tests.browser.conftest import open_tab, screenshot, watched
 from tests.browser.review_pictures import add_product, add_variants
 
@@ -183,7 +185,8 @@ def test_pictures_side_by_side_zoom_in_step(desk: Page, beside: Studio, batch: s
     expect(desk.get_by_test_id("review-viewer")).to_be_hidden()
 
 
-def test_all_settings_are_shown_and_sent_to_the_canvas(desk: Page, beside: Studio, batch: str) -> None:
+def test_all_settings_are_shown_and_sent_to_the_canvas(desk: Page, beside: Studio, batch: str, tiny_base: Path) -> None:
+    write_brand_model(beside.settings.brand_models, tiny_base, "sample-brand")
     (variant,) = add_variants(beside, batch, 1, sku="REVIEW-02", prompts=[f"a coat {PLANT}"], measured=True)
     beside.review.decide(variant.id, "rejected", author="Jun", reasons=("colour",), note=PLANT)
     desk.evaluate("window.sasage.on('use-settings', (d) => { window.got = d; })")
@@ -202,6 +205,16 @@ def test_all_settings_are_shown_and_sent_to_the_canvas(desk: Page, beside: Studi
     got: dict[str, Any] = desk.evaluate("window.got.request")
     assert got["prompt"] == variant.request.prompt
     assert got["adapters"] == [{"brand_model": "sample-brand", "adapter_weight": 1.0}]
+    canvas = desk.locator(".canvas-desk")
+    expect(canvas.get_by_test_id("prompt")).to_have_value(variant.request.prompt, timeout=2 * SLOW)
+    expect(canvas.get_by_test_id("model-sample-brand")).to_be_checked()
+    for field, value in {
+        "seed": "1000",
+        "sku": "REVIEW-02",
+        "num_inference_steps": "24",
+        "guidance_scale": "4",
+    }.items():
+        expect(canvas.get_by_test_id(field)).to_have_value(value)
     open_tab(desk, "Review")
     cell(desk, variant).dblclick()
     desk.get_by_test_id("review-list").click()
@@ -240,3 +253,22 @@ def test_hundreds_are_soon_there_and_answer_to_keys(desk: Page, beside: Studio, 
     desk.keyboard.press("Enter")
     expect(desk.get_by_test_id("review-measure-row").first).to_be_visible(timeout=SLOW)
     screenshot(desk, "review-open")
+
+
+def test_a_rule_decides_what_it_can_read_and_says_so(desk: Page, beside: Studio, batch: str) -> None:
+    made = add_variants(beside, batch, 2)
+    for variant in made:  # without a brand model, whose photos a copy would be looked for in
+        request = variant.request.model_copy(update={"adapters": ()})
+        beside.store.variants.put(variant.model_copy(update={"request": request}))
+    show(desk, batch)
+    desk.get_by_test_id("review-more").get_by_text("More").click()
+    desk.get_by_test_id("review-by-rule").click()
+    for variant in made:
+        expect(cell(desk, variant)).not_to_have_attribute("data-verdict", "undecided", timeout=4 * SLOW)
+    for row in beside.review.board(batch_id=batch):
+        assert row.measurement is not None
+        assert row.decision is not None
+        assert row.decision.author == "rule:default"
+        verdict(desk, row.variant, row.decision.verdict)
+    cell(desk, made[0]).click()
+    expect(desk.get_by_test_id("review-who")).to_contain_text("Measured review", timeout=SLOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -66,6 +68,8 @@ def test_a_training_from_the_form_to_a_brand_model(desk: Page, beside: Studio) -
     screenshot(desk, "train-done")
     desk.get_by_test_id("open-canvas").click()
     expect(desk.get_by_role("tab", name="Canvas")).to_have_attribute("aria-selected", "true")
+    expect(desk.get_by_test_id("model-train-tab-whole")).to_be_checked()
+    expect(desk.get_by_test_id("prompt")).to_have_value(re.compile(brand.TRIGGER))
 
 
 def test_a_run_is_found_again_after_a_reload_and_stops_and_resumes(desk: Page, beside: Studio) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,11 @@ import pytest
 
 from studio.models import ModelCache, Registry
 from studio.presets import Presets
-from studio.records.base import now
 from studio.records.brand_model import BrandModel
 from studio.records.generation import GenerationRequest
 from studio.records.pose import JOINT_NAMES, Framing, Joint, Pose
-from studio.records.training import TrainingConfig
 from studio.settings import Settings
+from tests.brand_model import write_brand_model
 
 SMALL = Framing().scaled(0.5)
 """96x128 px: latents of 12x16, which still divide by the UNet's two halvings."""
@@ -61,34 +60,4 @@ def shared_cache(tiny_presets: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def brand_model(settings: Settings, tiny_base: Path) -> Callable[..., BrandModel]:
     """Writes a brand model with random weights: folder, LoRA, card."""
-
-    def write(name: str, *, seed: int = 0, rank: int = 4, alpha: float = 8.0, base: str = "croquis") -> BrandModel:
-        import hashlib
-
-        import torch
-        from diffusers import UNet2DConditionModel
-        from peft import LoraConfig
-        from peft.utils import get_peft_model_state_dict
-        from safetensors.torch import save
-
-        torch.manual_seed(seed)
-        unet = UNet2DConditionModel.from_pretrained(tiny_base / "unet")
-        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=["to_q", "to_k", "to_v", "to_out.0"])
-        config.init_lora_weights = False
-        unet.add_adapter(config, "brand")
-        state = get_peft_model_state_dict(unet, adapter_name="brand")
-        tensors = {f"unet.{key}": value.contiguous() for key, value in state.items()}
-        metadata = {"unet.r": rank, "unet.lora_alpha": alpha, "unet.target_modules": sorted(config.target_modules)}
-        data = save(tensors, {"format": "pt", "lora_adapter_metadata": json.dumps(metadata)})
-        card = BrandModel(
-            name=name, base=base, base_licence="Apache-2.0", trigger_token=f"{name}x", lora_rank=rank, lora_alpha=alpha,
-            weights_sha256=hashlib.sha256(data).hexdigest(), data_sha256="0" * 64, photo_count=30,
-            rights_summary={"own": 30}, training=TrainingConfig(name=name, dataset_id="d"), created_at=now(),
-        )  # fmt: skip
-        folder = settings.brand_models / name
-        folder.mkdir()
-        (folder / card.weights_file).write_bytes(data)
-        (folder / "card.json").write_text(card.model_dump_json(), encoding="utf-8")
-        return card
-
-    return write
+    return functools.partial(write_brand_model, settings.brand_models, tiny_base)

@@ -114,3 +114,40 @@ def test_a_failure_is_told_and_the_next_preview_is_drawn(desk: PreviewDesk, hous
     assert desk.ask("mika", 2, request()).words == "It cannot be. Choose another."
     house.fails = None
     assert desk.ask("mika", 3, request()).state == "ready"
+
+
+def test_a_borrowed_desk_draws_only_where_it_is_called_and_other_bases_are_held(
+    desk: PreviewDesk, house: Studio
+) -> None:
+    house.go.set()
+    house.holder = "train"
+    with desk.lent("croquis") as draw_one:
+        assert not draw_one()
+        assert desk.ask("mika", 1, request(), wait_s=0.1).state == "drawing"
+        assert desk.ask("ren", 1, request(), wait_s=0.0).state == "drawing"
+        other = desk.ask("aki", 1, request(base="other"))
+        assert (other.state, other.words) == ("held", "train")
+        assert house.steps == 0
+        assert draw_one()
+        assert desk.ask("mika", 1, request(), wait_s=0.0).state == "ready"
+        assert desk.ask("ren", 1, request(), wait_s=0.0).state == "drawing", "one at a call"
+        assert house.steps == 3
+    house.holder = ""
+    assert desk.ask("ren", 1, request()).state == "ready", "the desk goes on by itself afterwards"
+
+
+def test_a_newer_pose_stops_a_preview_that_training_draws(desk: PreviewDesk, house: Studio) -> None:
+    with desk.lent("croquis") as draw_one, ThreadPoolExecutor() as pool:
+        desk.ask("mika", 1, request(), wait_s=0.0)
+        drawing = pool.submit(draw_one)
+        assert house.began.wait(5)
+        newer = pool.submit(desk.ask, "mika", 2, request())
+        assert drawing.result(5), "training goes on at once"
+        house.go.set()
+        assert draw_one()
+        assert newer.result(5).state == "ready"
+        house.fails = InputError("It cannot be.", "Choose another.")
+        failing = pool.submit(desk.ask, "mika", 3, request())
+        while not draw_one():
+            time.sleep(0.01)
+        assert failing.result(5).state == "failed"

@@ -46,6 +46,20 @@ def test_variants_are_kept_and_carry_their_request(service: GenerateService, sto
     assert not {v.id for v in again} & {v.id for v in variants}
 
 
+def test_thumbnails_are_made_with_the_pictures_and_what_hinders_them_hinders_no_picture(
+    service: GenerateService, queue: JobQueue, store: Store, settings: Settings
+) -> None:
+    [first] = service.run([request(1)])
+    folder = settings.home / "thumbnails"
+    assert [path.stem for path in folder.glob("*/*.webp")] == [first.image_sha256]
+    folder.rename(settings.home / "elsewhere")
+    folder.write_text("in the way", encoding="utf-8")
+    job = queue.submit("generate", service.payload([request(2)]))
+    done = Lane(queue, {"generate": service.handle}).run_job(job.id)
+    assert (done.status, done.error) == ("done", "")
+    assert len(store.variants.find(batch_id=job.id)) == 1
+
+
 def test_a_job_tells_every_step_and_ends_with_its_variants(service: GenerateService, queue: JobQueue) -> None:
     requests = [request(1), request(2, pose=None), request(3)]
     seen: list[Job] = []

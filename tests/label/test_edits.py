@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import ConflictError, FaultsError, InputError
+from studio.errors import ConflictError, FaultsError, InputError, NotFoundError
 from studio.label import LabelService
 from studio.records.photo import Photo
 
@@ -84,6 +84,9 @@ def test_removed_photos_come_back_as_they_were(label: LabelService, photos: list
 
 def test_statistics_count_the_sizes_that_training_crops_to(label: LabelService, photos: list[Photo]) -> None:
     dataset_id = photos[0].dataset_id
-    assert label.statistics(dataset_id).buckets == {"192x256": 4}
+    found = label.statistics(dataset_id)
+    assert (found.buckets, found.base) == ({"192x256": 4}, "croquis")
+    with pytest.raises(NotFoundError, match="base model"):
+        label.statistics(dataset_id, base="nowhere")
     label.set_crop(photos[0].id, [0, 0, 256, 256])
     assert sorted(label.statistics(dataset_id).buckets.values()) == [1, 3]

@@ -37,6 +37,8 @@ def test_a_folder_becomes_a_dataset(label: LabelService, store: Store, photo_fol
     assert seen[0] == (0, 4, "shot_0.png")
     assert seen[-1] == (4, 4, "")
     assert report.sentence() == "4 photos added to summer with 0 warnings; 0 files refused, 0 left out."
+    thumbnails = store.settings.home.glob("thumbnails/*/*.webp")
+    assert {path.stem for path in thumbnails} == {photo.sha256 for photo in report.photos}, "a grid never waits for one"
 
 
 def test_bad_files_are_named_and_the_batch_goes_on(

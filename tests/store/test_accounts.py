@@ -56,3 +56,32 @@ def test_a_damaged_file_lets_nobody_in_and_says_so(tmp_path: Path) -> None:
 def test_who_is_not_there_cannot_be_taken_out(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no user 'ken'"):
         Accounts(tmp_path).remove("ken")
+
+
+def test_the_file_is_read_once_until_it_changes_and_a_change_from_outside_counts_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    token = accounts.session("mika")
+    reads = list[str]()
+    read_text = Path.read_text
+
+    def counted(path: Path) -> str:
+        reads.append(path.name)
+        return read_text(path)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    assert [accounts.person(token) for _ in range(20)] == ["mika"] * 20
+    assert reads.count("users.json") <= 1
+    Accounts(tmp_path).remove("mika")
+    assert accounts.person(token) is None
+    assert accounts.names() == []
+
+
+def test_a_file_that_is_gone_lets_nobody_in(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    token = accounts.session("mika")
+    (tmp_path / "users.json").unlink()
+    assert accounts.person(token) is None

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from studio.errors import InputError
-from studio.models.lora_slot import LoraSlot
+from studio.models.lora_slot import ATTRIBUTE, LoraSlot, adapters_applied
 from studio.records.training import TrainingConfig
 from studio.train.loop_adapter import lora_attached
 
@@ -117,3 +117,40 @@ def test_unknown_layers_are_refused_and_leave_no_trace(unet: Any) -> None:
     ):
         pass
     assert_same(before, picture_of(unet))
+
+
+def test_pictures_that_are_drawn_meanwhile_with_a_brand_model_leave_nothing(unet: Any) -> None:
+    def stack(rank: int, *layers: str) -> list[tuple[dict[str, torch.Tensor], float, float]]:
+        rng = torch.Generator().manual_seed(rank)
+        state = {}
+        for name in layers:
+            layer = unet.get_submodule(name)
+            layer = getattr(layer, "base_layer", layer)
+            state[f"{name}.lora_A.weight"] = torch.randn(rank, layer.in_features, generator=rng)
+            state[f"{name}.lora_B.weight"] = torch.randn(layer.out_features, rank, generator=rng)
+        return [(state, float(rank), 1.0)]
+
+    def drawn(applied: list[tuple[dict[str, torch.Tensor], float, float]]) -> torch.Tensor:
+        with adapters_applied(unet, applied):
+            return answer(unet)
+
+    block = "mid_block.attentions.0.transformer_blocks.0"
+    small, large = stack(2, f"{block}.attn1.to_q"), stack(6, f"{block}.attn1.to_q", f"{block}.ff.net.2")
+    before, said = picture_of(unet), answer(unet)
+    with lora_attached(unet, CONFIG) as parameters:
+        disturb(parameters, unet)
+        trained, grads = answer(unet), {name: p.grad for name, p in parameters.items()}
+        expected = drawn(large)
+        assert not torch.equal(expected, said)
+        assert torch.equal(drawn([]), said), "the matrices in training are silent"
+        assert torch.equal(answer(unet), trained), "and back afterwards"
+        assert all(p.requires_grad and p.grad is grads[name] for name, p in parameters.items())
+        assert {id(p) for p in unet.parameters() if p.requires_grad} == {id(p) for p in parameters.values()}
+    assert_same(before, picture_of(unet))
+    assert not hasattr(unet, ATTRIBUTE), "a slot that is no longer on the layers keeps no memory"
+    narrow = drawn(small)  # leaves a slot for the next picture, which the next training must not fall over
+    with lora_attached(unet, CONFIG):
+        assert torch.equal(drawn(large), expected)
+    assert torch.equal(answer(unet), said)
+    assert torch.equal(drawn(small), narrow)
+    assert torch.equal(drawn(large), expected)

@@ -95,7 +95,12 @@ def test_a_licence_is_answered_for_by_a_named_person_only(desk: ListingDesk, stu
 
 def test_products_come_from_the_form_and_from_csv(desk: ListingDesk, studio: Studio) -> None:
     fields = {"sku": "F-1", "name": " Shirt ", "price": "12900", "M.chest_mm": "960"}
-    assert _value(desk, "add_product", {"fields": fields}) == {"sku": "F-1", "name": "Shirt", "colourway": ""}
+    assert _value(desk, "add_product", {"fields": fields}) == {
+        "sku": "F-1",
+        "name": "Shirt",
+        "brand": "",
+        "colourway": "",
+    }
     assert studio.store.products.get("F-1").size_table_mm == {"M": {"chest": 960.0}}
     assert "already" in desk.answer("add_product", {"fields": fields}, "local")["error"]
     wrong = desk.answer("add_product", {"fields": {"sku": "../x", "name": "=1", "price": "much"}}, "local")["error"]

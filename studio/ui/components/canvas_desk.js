@@ -106,11 +106,22 @@ function open(start) {
     if (given.pose) openPose(given.pose);
     changed("look");
     toast(t("canvas.restored"));
+    loadModels();
+  }
+  /** The brand models that there are now; one that is gone is put away, and that is said. */
+  async function loadModels() {
+    const found = await ask("models").catch(() => null);
+    if (!found) return;
+    start.models.splice(0, start.models.length, ...found.models);
+    const gone = state.adapters.map((one) => one.brand_model).filter((name) => !start.models.some((model) => model.name === name));
+    for (const name of gone) toast(t("canvas.model_gone", { name }), { kind: "error" });
+    state.adapters = state.adapters.filter((one) => !gone.includes(one.brand_model));
+    if (gone.length) changed("look"); else asks.show();
   }
 
   async function draw(count) {
     const answer = await ask("draw", { request: request(), count });
-    if (!answer) return false;
+    if (!answer) { loadModels(); return false; } // what was refused may be a brand model that is gone
     film.follow(answer.job_id);
     window.sasage.emit("job-submitted");
     film.watch();
@@ -118,7 +129,7 @@ function open(start) {
   }
   async function makeGrid() {
     const answer = await ask("grid", { request: request(), ...gridOf(), seeds: state.seeds });
-    if (!answer) return;
+    if (!answer) { loadModels(); return; }
     store.set("canvas-grid", answer.job_id);
     board.open(answer.job_id, answer.requests);
     showBoard(true);
@@ -158,15 +169,14 @@ function open(start) {
 
   window.sasage.on("use-settings", ({ request: given }) => { if (element.isConnected) { showBoard(false); restore(given); } });
   window.sasage.on("use-brand-model", async ({ name }) => {
-    const found = await ask("models");
-    if (!found || !element.isConnected) return;
-    start.models.splice(0, start.models.length, ...found.models);
-    const model = found.models.find((one) => one.name === name);
+    await loadModels();
+    const model = start.models.find((one) => one.name === name);
     if (!model) { toast(t("canvas.model_gone", { name }), { kind: "error" }); return; }
     state.base = model.base;
     state.adapters = [...state.adapters.filter((one) => one.brand_model !== name), { brand_model: name, adapter_weight: 1 }].slice(-4);
     changed("look");
   });
+  window.sasage.on("brand-models-changed", loadModels);
   window.sasage.on("pictures-changed", async () => { await film.load(); state.secondsPerStep = await ask("time", { base: state.base }); asks.showPrice(); });
 
   shelf.load(start.poses);

@@ -9,7 +9,7 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
   }
   const labelled = (words, node, technical = "") => make("label", { title: technical, class: "field" }, make("span", { text: t(words) }), node);
   const number = (name, words, limits, kind = "settings") => labelled(words, keep(make("input", { type: "number", required: true, ...limits, "data-testid": name }), () => state[name], (node) => { state[name] = Number(node.value); }, kind), name);
-  const notYet = (words, { reason }) => make("button", { disabled: true, title: reason, text: t(words), "aria-description": reason });
+  const notYet = (words, { reason }) => make("button", { disabled: true, title: plain(reason), text: t(words), "aria-description": plain(reason) });
 
   // Prompt
   const prompt = make("textarea", { rows: 4, maxlength: 2000, spellcheck: "false", "aria-label": t("canvas.prompt"), "data-testid": "prompt", oninput: () => { state.prompt = { edited: true, text: prompt.value }; show(); changed("words"); } });
@@ -31,18 +31,21 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
   function showModels() {
     const base = start.bases.find((one) => one.name === state.base);
     photoPlace.replaceChildren(base.capabilities.reference_image.supported ? "" : notYet("canvas.garment_photo", base.capabilities.reference_image));
-    partly.replaceChildren(base.capabilities.inpaint.supported ? "" : notYet("canvas.inpaint", base.capabilities.inpaint), make("small", { text: base.capabilities.inpaint.reason }));
+    partly.replaceChildren(base.capabilities.inpaint.supported ? "" : notYet("canvas.inpaint", base.capabilities.inpaint), make("small", { text: plain(base.capabilities.inpaint.reason) }));
+    const had = models.contains(document.activeElement) && document.activeElement.dataset.testid;
     const fitting = start.models.filter((model) => model.base === state.base);
     models.replaceChildren(...fitting.map((model) => {
       const used = state.adapters.find((adapter) => adapter.brand_model === model.name);
-      const weight = make("input", { type: "range", min: 0, max: 1.5, step: 0.05, value: used?.adapter_weight ?? 1, disabled: !used, "aria-label": t("canvas.weight", { name: model.name }), title: `adapter_weight ${used?.adapter_weight ?? 1}`, onchange: () => { used.adapter_weight = Number(weight.value); state.adapters = state.adapters.map((one) => ({ ...one })); changed("look"); } });
+      const said = make("output", { text: used ? used.adapter_weight.toFixed(2) : "" });
+      const weight = make("input", { type: "range", min: 0, max: 1.5, step: 0.05, value: used?.adapter_weight ?? 1, disabled: !used, "aria-label": t("canvas.weight", { name: model.name }), "data-testid": `weight-${model.name}`, title: `adapter_weight ${used?.adapter_weight ?? 1}`, oninput: () => { said.value = Number(weight.value).toFixed(2); }, onchange: () => { used.adapter_weight = Number(weight.value); state.adapters = state.adapters.map((one) => ({ ...one })); changed("look"); } });
       const check = make("input", { type: "checkbox", checked: Boolean(used), "data-testid": `model-${model.name}`, onchange: () => {
         if (check.checked && state.adapters.length >= 4) { check.checked = false; window.sasage.toast(t("canvas.four_models")); return; }
         state.adapters = check.checked ? [...state.adapters, { brand_model: model.name, adapter_weight: 1 }] : state.adapters.filter((one) => one.brand_model !== model.name);
         changed("look");
       } });
-      return make("div", { class: "model" }, make("label", { class: "inline" }, check, make("span", { text: model.name })), weight, make("output", { text: used ? used.adapter_weight.toFixed(2) : "" }));
+      return make("div", { class: "model" }, make("label", { class: "inline" }, check, make("span", { text: model.name })), weight, said);
     }));
+    if (had) models.querySelector(`[data-testid="${CSS.escape(had)}"]`)?.focus(); // drawn anew, under the same hand
     if (!fitting.length) models.append(make("small", { text: t("canvas.no_models") }), make("button", { class: "quiet", text: t("canvas.train_one"), onclick: () => window.sasage.open("train") }));
   }
 
@@ -52,7 +55,7 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
     make("div", { class: "more-fields" }, own("body"), own("skin"), own("hair"), own("hair_colour"),
       number("num_inference_steps", "canvas.steps", { min: 1, max: 200, step: 1 }), number("guidance_scale", "canvas.guidance", { min: 0, max: 30, step: 0.1 }),
       number("controlnet_conditioning_scale", "canvas.control", { min: 0, max: 2, step: 0.05 }), number("control_guidance_start", "canvas.control_start", { min: 0, max: 1, step: 0.05 }), number("control_guidance_end", "canvas.control_end", { min: 0, max: 1, step: 0.05 }),
-      labelled("canvas.base", keep(make("select", {}, ...start.bases.map((base) => make("option", { value: base.name, text: base.title }))), () => state.base, (node) => { state.base = node.value; }, "base"), "base")),
+      labelled("canvas.base", keep(make("select", {}, ...start.bases.map((base) => make("option", { value: base.name, text: plain(base.title) }))), () => state.base, (node) => { state.base = node.value; }, "base"), "base")),
     labelled("canvas.negative", keep(make("input", { maxlength: 2000 }), () => state.negative_prompt, (node) => { state.negative_prompt = node.value; }, "settings"), "negative_prompt"), partly);
 
   // The grid

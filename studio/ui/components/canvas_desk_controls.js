@@ -15,13 +15,14 @@ function editorControls(editor, { maths, figure, spoken }) {
   const height = field("figure-height", "canvas.height", (mm) => {
     if (mm > 500 && mm < 2600) editor.height(mm);
     else { window.sasage.toast(t("canvas.height_range")); show(); }
-  }, { step: 10, min: 510, max: 2590, style: { width: "84px" } });
+  }, { step: 10, min: 510, max: 2590, style: { width: "72px" } });
   const file = make("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "underlay-file", onchange: () => { if (file.files[0]) take(file.files[0]); file.value = ""; } });
   const photo = tool("canvas.photo_under", () => (editor.photo ? editor.setPhoto(null) : file.click()), { "data-testid": "underlay" });
-  const opacity = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": t("canvas.opacity"), title: t("canvas.opacity"), style: { width: "72px" }, oninput: () => editor.opacity(opacity.value / 100) });
+  const opacity = make("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": t("canvas.opacity"), title: t("canvas.opacity"), style: { width: "56px" }, oninput: () => editor.opacity(opacity.value / 100) });
   const save = tool("canvas.save_pose", () => editor.startSaving(), { "data-testid": "save-pose" });
-  function take(chosen) {
-    if (!chosen.type.startsWith("image/")) { window.sasage.toast(t("canvas.not_a_picture", { name: chosen.name }), { kind: "error" }); return; }
+  async function take(chosen) {
+    const seen = await createImageBitmap(chosen).then(() => true, () => false);
+    if (!seen) { window.sasage.toast(t("canvas.not_a_picture", { name: chosen.name }), { kind: "error" }); return; }
     editor.setPhoto(chosen);
     editor.opacity(opacity.value / 100);
   }

@@ -65,7 +65,13 @@ function figureMaths({ joints: NAMES, parents: PARENT, limb_ends: LIMB_ENDS }) {
       return ik && LIMB_ENDS.includes(which) ? reach(from, which, to, y) : swing(from, which, to, y);
     };
     const moved = one(pose, name, x);
-    return mirrored && twin(name) !== name ? one(moved, twin(name), -x) : moved;
+    return mirrored && twin(name) !== name ? one(moved, twin(name), 2 * middle(pose, name) - x) : moved;
+  }
+
+  /** Where the figure's own mirror stands for a joint: half-way between its limb and that of the other side. */
+  function middle(pose, name) {
+    const [top] = limb(name);
+    return (joint(pose, top).x_mm + joint(pose, twin(top)).x_mm) / 2;
   }
 
   const moveFigure = (pose, dx, dy) => ({ ...pose, joints: pose.joints.map((item) => ({ ...item, x_mm: item.x_mm + dx, y_mm: item.y_mm + dy })) });

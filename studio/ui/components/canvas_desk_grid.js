@@ -15,6 +15,7 @@ function gridBoard({ figure, openPicture, menu, back, drawnMore }) {
   function open(id, asked) {
     job = id; requests = asked; ended = false; drawn = {};
     meter.value = 0;
+    meter.classList.remove("over");
     cancel.disabled = false;
     const columns = Math.max(1, requests.filter((request) => JSON.stringify(request.pose) === JSON.stringify(requests[0].pose)).length);
     // A row of the board is a pose, or an equal part of one where it would be too long.
@@ -48,6 +49,7 @@ function gridBoard({ figure, openPicture, menu, back, drawnMore }) {
     meter.value = done / found.count;
     if (meter.value > before) drawnMore();
     ended = found.ended;
+    meter.classList.toggle("over", ended);
     cancel.hidden = ended;
     review.disabled = !done;
     if (ended) window.sasage.emit("pictures-changed", {});

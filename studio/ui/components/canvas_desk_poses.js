@@ -10,7 +10,7 @@ function poseDrawing(figure, pose, framing, { plain = false } = {}) {
   return make("svg", { class: "pose-drawing", viewBox: `0 0 ${framing.width_px} ${framing.height_px}`, "aria-hidden": "true" }, ...lines);
 }
 
-const poseWords = (name) => { const words = name.replaceAll("-", " ").replaceAll("_", " "); return words.charAt(0).toUpperCase() + words.slice(1); };
+const poseWords = (name) => { const words = name.replaceAll("-", " ").replaceAll("_", " "); return window.sasage.plain(words.charAt(0).toUpperCase() + words.slice(1)); };
 
 function poseShelf({ figure, framing, state, pick, gridChanged, save }) {
   const search = make("input", { type: "search", placeholder: t("canvas.search_poses"), "aria-label": t("canvas.search_poses"), oninput: () => show() });
@@ -53,7 +53,7 @@ function poseShelf({ figure, framing, state, pick, gridChanged, save }) {
 
   function show() {
     const words = search.value.trim().toLowerCase();
-    const found = poses.filter((pose) => poseWords(pose.name).toLowerCase().includes(words));
+    const found = poses.filter((pose) => `${poseWords(pose.name)} ${pose.name.replaceAll("-", " ")}`.toLowerCase().includes(words));
     mine.replaceChildren(...found.filter((pose) => pose.own).map(card));
     given.replaceChildren(...found.filter((pose) => !pose.own).map(card));
     mineHead.hidden = !mine.children.length;

@@ -139,5 +139,5 @@ function batchWords(found) {
   const done = Object.keys(found.cells).length;
   if (found.status === "waiting") return t("jobs.waiting", { n: found.place });
   if (found.status === "running") return [t("canvas.so_many", { done, n: found.count }), found.stopping ? t("jobs.stopping") : found.seconds_left !== null ? t("jobs.left", { time: window.sasage.duration(found.seconds_left) }) : ""].filter(Boolean).join(" · ");
-  return [t(`jobs.${found.status}`), t("canvas.so_many", { done, n: found.count }), found.error].filter(Boolean).join(" · ");
+  return [t(`jobs.${found.status}`), t("canvas.so_many", { done, n: found.count }), plain(found.error)].filter(Boolean).join(" · ");
 }

@@ -1,5 +1,5 @@
 // The label tab: what the page knows of the chosen dataset, and how its parts (see label_desk_*.js) hang together.
-const { store, poll, keys, toast, emit, open } = window.sasage;
+const { store, poll, keys, toast, emit, on, open, brand } = window.sasage;
 const limits = props.value;
 
 const desk = {
@@ -9,10 +9,15 @@ const desk = {
   busy: () => Boolean(desk.job) && ["running", "waiting"].includes(desk.job.status),
   async statistics() {
     if (desk.busy()) return null; // photos are still coming in
-    if (counted.digest !== desk.digest) Object.assign(counted, { digest: desk.digest, answer: ask("statistics", { dataset_id: desk.datasetId }).catch(() => null) });
+    const base = lastBase(), digest = `${desk.digest} ${base}`;
+    if (counted.digest !== digest) Object.assign(counted, { digest, answer: ask("statistics", { dataset_id: desk.datasetId, base }).catch(() => null) });
     return counted.answer;
   },
 };
+/** The base that the train tab was last left at, in whose sizes the photos are counted. */
+function lastBase() {
+  try { return JSON.parse(store.get("train.form", "{}")).base || ""; } catch { return ""; }
+}
 const counted = { digest: "", answer: null };
 const steps = undoSteps();
 
@@ -86,7 +91,7 @@ const change = {
     const answer = await fetch(`/exports/${desk.datasetId}?${new URLSearchParams({ class_word, repeats })}`).catch(() => null);
     if (!answer || !answer.ok) {
       const fault = await answer?.json().catch(() => null);
-      toast(fault?.title || t("label.export_failed"), { kind: "error", more: typeof fault?.detail === "string" ? fault.detail : "" });
+      toast(fault?.title ? plain(fault.title) : t("label.export_failed"), { kind: "error", more: typeof fault?.detail === "string" ? plain(fault.detail) : "" });
       return;
     }
     const link = make("a", { href: URL.createObjectURL(await answer.blob()), download: `${current().name}.zip` });
@@ -212,7 +217,7 @@ function tick() {
 }
 async function look() {
   const version = desk.version;
-  const state = await ask("state", { dataset_id: desk.datasetId, draft: Boolean(desk.draft), digest: desk.digest, job_id: desk.jobId });
+  const state = await ask("state", { brand: brand(), dataset_id: desk.datasetId, draft: Boolean(desk.draft), digest: desk.digest, job_id: desk.jobId });
   // What was changed while the answer was under way is newer than the answer.
   if (!state || version !== desk.version) return;
   Object.assign(desk, { loaded: true, datasets: state.datasets, job: state.job });
@@ -230,6 +235,7 @@ async function look() {
   render();
 }
 poll(element, () => (desk.busy() ? 1000 : 5000), tick);
+on("brand-changed", () => { captions.flush(); desk.version += 1; if (element.isConnected) tick(); });
 
 const some = () => desk.chosen.size > 0;
 const step = (name, words, more, amount, rows) => [

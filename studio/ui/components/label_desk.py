@@ -18,6 +18,7 @@ from studio.errors import InputError, NotFoundError
 from studio.records.base import now
 from studio.records.photo import Dataset, Photo
 from studio.studio import Studio
+from studio.ui.brands import other_datasets
 from studio.ui.piece import Piece
 
 EXPIRED = "licence expired"
@@ -56,8 +57,12 @@ class LabelDesk(Piece):
         )
 
     def _state(self, message: dict[str, Any], person: str) -> dict[str, Any]:
-        """All that the tab shows. `photos` is None where they are what the page knows already (same `digest`)."""
-        datasets = self._studio.label.datasets()
+        """All that the tab shows of a `brand`, or of all of them.
+
+        `photos` is None where they are what the page knows already (same `digest`).
+        """
+        others = other_datasets(self._studio, message)
+        datasets = [dataset for dataset in self._studio.label.datasets() if dataset.id not in others]
         chosen = next((d for d in datasets if d.id == message.get("dataset_id")), None)
         if chosen is None and datasets and not message.get("draft"):
             chosen = datasets[-1]
@@ -125,7 +130,10 @@ class LabelDesk(Piece):
         return rows(self._studio.label.split(str(message["dataset_id"]), held_out=float(message["share"])))
 
     def _statistics(self, message: dict[str, Any], person: str) -> dict[str, Any]:
-        return self._studio.label.statistics(str(message["dataset_id"])).model_dump(mode="json")
+        """The numbers of a dataset, for the `base` that was last chosen to train on where it is still there."""
+        known = self._studio.presets.bases()
+        base = {"base": str(message["base"])} if message.get("base") in known else {}
+        return self._studio.label.statistics(str(message["dataset_id"]), **base).model_dump(mode="json")
 
 
 def uploaded(path: str) -> Path:

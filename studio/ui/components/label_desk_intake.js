@@ -71,7 +71,7 @@ function photoIntake({ limits, target, watch }) {
       parts = progress([t("label.uploading", { n: uploading.done, m: uploading.total }), seconds > 1 && left ? t("label.time_left", { time: window.sasage.duration(left) }) : ""].filter(Boolean).join("  "), uploading.done, uploading.total);
     } else if (job && ["running", "waiting"].includes(job.status)) {
       const words = job.status === "waiting" ? t("label.waiting") : job.stopping ? t("jobs.stopping")
-        : [t("label.taking_in", { n: job.done, m: job.total || "…" }), job.note, job.seconds_left ? t("label.time_left", { time: window.sasage.duration(job.seconds_left) }) : ""].filter(Boolean).join("  ");
+        : [t("label.taking_in", { n: job.done, m: job.total || "…" }), plain(job.note), job.seconds_left ? t("label.time_left", { time: window.sasage.duration(job.seconds_left) }) : ""].filter(Boolean).join("  ");
       parts = progress(words, job.done, job.total, make("button", { class: "quiet", text: t("page.cancel"), disabled: job.stopping, onclick: () => ask("cancel", { job_id: job.id }) }));
     } else if (job || report?.files.length) parts = ended(job);
     dock.replaceChildren(...parts);
@@ -91,9 +91,9 @@ function photoIntake({ limits, target, watch }) {
     } else if (job) sentence = job.status === "cancelled" ? t("label.stopped") : t("label.failed");
     const sign = job?.status === "done" && !files.length ? "good" : "warn";
     return [make("div", { class: "line", "data-testid": "report" }, make("span", { class: sign, "aria-hidden": "true", text: sign === "good" ? "✓" : "!" }), make("span", { class: "grow", text: sentence }), close),
-      job?.error ? make("p", { class: "job-error", text: job.error }) : null,
+      job?.error ? make("p", { class: "job-error", text: plain(job.error) }) : null,
       files.length ? make("ul", { class: "report-files" }, ...files.map((file) => make("li", {},
-        make("bdi", { text: file.name }), make("span", { class: file.level === "refused" ? "bad" : "warn", text: file.message })))) : null].filter(Boolean);
+        make("bdi", { text: file.name }), make("span", { class: file.level === "refused" ? "bad" : "warn", text: plain(file.message) })))) : null].filter(Boolean);
   }
 
   // Dropping: files, and folders with all that is in them.

@@ -40,8 +40,8 @@ function sidePanel(desk, captions, change) {
 
   function findings(photo) {
     const found = photo.findings.filter((finding) => finding.level === "warning");
-    return found.length ? make("ul", { class: "findings" }, ...found.map((finding) => make("li", { title: finding.message },
-      make("span", { class: "warn", "aria-hidden": "true", text: "!" }), make("span", { text: window.sasage.language === "en" ? finding.message : t(`label.advice_${finding.code.replace("-", "_")}`) })))) : null;
+    return found.length ? make("ul", { class: "findings" }, ...found.map((finding) => make("li", {},
+      make("span", { class: "warn", "aria-hidden": "true", text: "!" }), make("span", { text: plain(finding.message) })))) : null;
   }
 
   function captionPart(photo) {
@@ -146,8 +146,8 @@ function sidePanel(desk, captions, change) {
   function statisticsParts(found, pairs) {
     const list = (counts) => Object.entries(counts).slice(0, 5).map(([name, n]) => `${name.replace("x", " × ")}: ${n}`).join("\n") || "–";
     return [pairs([[t("label.stat_photos"), found.photos], [t("label.stat_captioned"), t("label.of", { n: found.captioned, m: found.photos })], [t("label.stat_cleared"), t("label.of", { n: found.rights_cleared, m: found.photos })],
-      [t("label.stat_sizes"), list(found.sizes)], [t("label.stat_buckets"), found.buckets ? list(found.buckets) : t("label.counting")]]),
-    found.advice.length ? make("ul", { class: "advice" }, ...found.advice.map((text) => make("li", { text }))) : null].filter(Boolean);
+      [t("label.stat_sizes"), list(found.sizes)], [t("label.stat_buckets", { base: found.base || "…" }), found.buckets ? list(found.buckets) : t("label.counting")]]),
+    found.advice.length ? make("ul", { class: "advice" }, ...found.advice.map((text) => make("li", { text: plain(text) }))) : null].filter(Boolean);
   }
 
   return { root, render, toggleTag };

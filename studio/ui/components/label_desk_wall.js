@@ -28,7 +28,7 @@ function photoWall(desk, captions, chosen) {
 
   function badges(photo) {
     const found = photo.findings.filter((finding) => finding.level === "warning")
-      .map((finding) => make("span", { class: "badge warn", title: finding.message, text: problemWords(finding.code) }));
+      .map((finding) => make("span", { class: "badge warn", title: plain(finding.message), text: problemWords(finding.code) }));
     if (photo.gaps.length) found.push(make("span", { class: "badge bad", title: photo.gaps.map((gap) => t(`label.gap_${gap}`)).join(", "), text: t("label.rights_missing") }));
     if (photo.split === "held-out") found.push(make("span", { class: "badge", title: t("label.held_out_help"), text: t("label.held_out") }));
     return found;

@@ -1,6 +1,6 @@
 // The listing tab: what is chosen, what stands in the slots, saving, undo and keys. What is drawn stands in the parts
 // listing_desk_pictures.js, _slots.js, _shop.js, _product.js and _bar.js, dragging in _drag.js.
-const { store, keys, on, poll, language } = window.sasage;
+const { store, keys, on, poll, language, brand } = window.sasage;
 
 let products = [], channels = [], person = "";
 let view = null; // the listing as Python last said it
@@ -25,7 +25,7 @@ const parts = { bar: make("div", { class: "bar" }), pictures: make("section", { 
   foot: make("div", { class: "bar foot" }), saved: make("span", { class: "hint", role: "status", "data-testid": "listing-saved" }) };
 
 async function start(sku) {
-  const found = await ask("start");
+  const found = await ask("start", { brand: brand() });
   if (!found) return;
   ({ products, channels, person } = found);
   if (sku && products.some((entry) => entry.sku === sku)) store.set("listing.sku", sku);
@@ -70,7 +70,10 @@ function flush() {
     unsaved -= count;
     if (!unsaved) parts.saved.textContent = t("page.saved");
     take(found);
-  }).catch(() => { parts.saved.textContent = t("listing.not_saved"); });
+  }).catch(() => {
+    parts.saved.textContent = t("listing.not_saved");
+    timer = setTimeout(flush, 4000); // the connection is lost: it is tried until it is back
+  });
   return saves;
 }
 
@@ -138,7 +141,11 @@ function draw() {
   if (dragging()) return;
   drawTop();
   element.classList.toggle("without-product", !view);
-  if (!view) { element.replaceChildren(parts.bar, emptyDesk()); return; }
+  if (!view) {
+    // Drawn once: a dialog that somebody is filling in stands beside it.
+    if (!element.querySelector(".empty")) element.replaceChildren(parts.bar, emptyDesk());
+    return;
+  }
   if (!parts.slots.isConnected) element.replaceChildren(parts.bar, parts.pictures, parts.slots, parts.shop, parts.foot);
   drawPictures(); drawSlots(); drawShop(); drawFoot();
 }
@@ -204,6 +211,7 @@ keys(element, t("page.listing"), [
 ]);
 on("list-sku", ({ sku }) => start(sku));
 on("pictures-changed", watchListing);
+on("brand-changed", () => { if (element.isConnected) flush().then(() => start()); });
 
 /** Looks whether somebody else changed something: another person here, or a decision in review. */
 async function watchListing() {

@@ -13,6 +13,7 @@ from studio.records.base import LOCAL_PERSON
 from studio.records.listing import Channel, Listing, SlotImage
 from studio.records.product import Product
 from studio.studio import Studio
+from studio.ui.brands import other_skus
 from studio.ui.piece import Piece
 
 
@@ -32,9 +33,10 @@ class ListingDesk(Piece):
         )  # fmt: skip
 
     def _start(self, message: dict[str, Any], person: str) -> dict[str, Any]:
-        """All products and channels to choose from, and who asks."""
+        """All products of a `brand`, or of all of them, and all channels to choose from, and who asks."""
+        others = other_skus(self._studio, message)
         return {
-            "products": [_product_row(product) for product in self._studio.store.products.find()],
+            "products": [_product_row(one) for one in self._studio.store.products.find() if one.sku not in others],
             "channels": [_channel_row(channel) for channel in self._studio.listing.channels().values()],
             "person": "" if person == LOCAL_PERSON else person,
         }
@@ -134,7 +136,7 @@ class ListingDesk(Piece):
 
 
 def _product_row(product: Product) -> dict[str, Any]:
-    return {"sku": product.sku, "name": product.name, "colourway": product.colourway}
+    return {"sku": product.sku, "name": product.name, "brand": product.brand, "colourway": product.colourway}
 
 
 def _channel_row(channel: Channel) -> dict[str, Any]:

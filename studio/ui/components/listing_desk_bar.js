@@ -5,7 +5,7 @@ function drawTop() {
     const productList = make("select", { "aria-label": t("listing.product"), "data-testid": "listing-product", "data-focus": "product", onchange: () => { store.set("listing.sku", productList.value); flush().then(openListing); } },
       ...products.map((entry) => make("option", { value: entry.sku, text: [entry.sku, entry.name, entry.colourway].filter(Boolean).join(" · ") })));
     const channelList = make("select", { "aria-label": t("listing.channel"), "data-testid": "listing-channel", "data-focus": "channel", onchange: () => { store.set("listing.channel", channelList.value); flush().then(openListing); } },
-      ...channels.map((entry) => make("option", { value: entry.name, text: entry.title })));
+      ...channels.map((entry) => make("option", { value: entry.name, text: plain(entry.title) })));
     if (one) productList.value = one.sku;
     if (channels.length) channelList.value = channel().name;
     parts.bar.replaceChildren(...[

@@ -4,7 +4,7 @@ function openDialog(title, content, verb, run) {
   const form = make("form", { onsubmit: async (event) => {
     event.preventDefault();
     send.disabled = true;
-    if (await run()) dialog.close(); else send.disabled = false;
+    try { if (await run()) dialog.close(); } finally { send.disabled = false; }
   } });
   const send = make("button", { class: "primary", type: "submit", text: verb, "data-testid": "dialog-send" });
   form.append(make("header", {}, make("h2", { text: title }), make("button", { class: "quiet", type: "button", "aria-label": t("page.close"), text: "×", onclick: () => dialog.close() })),
@@ -15,6 +15,13 @@ function openDialog(title, content, verb, run) {
   dialog.showModal();
   dialog.querySelector("input:not(:disabled), textarea")?.focus();
   return dialog;
+}
+
+/** Products have come in: where only another brand is looked at, theirs is from now on. */
+async function arrived(made) {
+  window.sasage.emit("products-changed", {});
+  if (brand() && made?.brand) window.sasage.setBrand(made.brand);
+  await start(made?.sku);
 }
 
 const SIZES = ["S", "M", "L"], MEASURES = ["chest", "waist", "length", "sleeve"];
@@ -33,7 +40,7 @@ function productDialog(sku) {
   ], t("listing.add"), async () => {
     const fields = Object.fromEntries([...dialog.querySelectorAll("input[name]")].filter((input) => input.value.trim()).map((input) => [input.name, input.value]));
     const found = await ask("add_product", { fields });
-    if (found) await start(found.sku);
+    if (found) await arrived(found);
     return Boolean(found);
   });
 }
@@ -52,7 +59,7 @@ function csvDialog() {
     const found = await ask("import_products", { name: file.files[0].name, data: btoa(text), encoding: encoding.value });
     if (!found) return false;
     window.sasage.toast(t("listing.imported", { n: found.length }));
-    await start(found[0]?.sku);
+    await arrived(found[0]);
     return true;
   });
 }

@@ -4,7 +4,7 @@ function drawShop() {
     const held = inSlot(shownSlot) || slots[0];
     const shown = view.product;
     parts.shop.replaceChildren(
-      make("header", {}, make("h3", { text: t("listing.as_shown", { channel: channel().title }) }), make("span", { class: "hint", text: shapeWords() })),
+      make("header", {}, make("h3", { text: t("listing.as_shown", { channel: plain(channel().title) }) }), make("span", { class: "hint", text: shapeWords() })),
       make("div", { class: "page-mock", "data-testid": "shop" },
         make("div", { class: "main-picture", "data-slot": held?.slot || channel().slots[0], style: { aspectRatio: String(ratio()) } },
           held ? make("img", { src: window.sasage.picture(held.sha256), alt: held.alt_text, draggable: "false", "data-testid": "shop-main" }) : make("span", { class: "hint", text: t("listing.main_empty") })),

@@ -63,7 +63,7 @@ function findingRows(name, held) {
   const eye = found.filter((finding) => EYE.includes(finding.code));
   const rows = ["refused", "warning", "ok"].flatMap((level) => found.filter((finding) => finding.level === level && !EYE.includes(finding.code)))
     .map((finding) => findingRow(finding, held));
-  if (weight?.fault) rows.unshift(saying("refused", weight.fault, weight.fix));
+  if (weight?.fault) rows.unshift(saying("refused", plain(weight.fault), plain(weight.fix)));
   if (held.padded) rows.push(make("p", { class: "finding ok" }, make("i", { "aria-hidden": "true", text: "✓" }), make("span", { text: t("listing.padded") }),
     make("button", { text: t("listing.take_white_off"), "data-focus": `pad-${name}`, onclick: () => { edit(name, { padded: false }); draw(); } })));
   if (eye.length) rows.push(make("details", {}, make("summary", { text: t("listing.look_yourself", { n: eye.length }) }),
@@ -73,13 +73,19 @@ function findingRows(name, held) {
 
 /** The sign, the words and the fix; the fix is a button where the studio can do it. */
 function findingRow(finding, held) {
-  const words = finding.code ? t(`listing.finding_${finding.code}`, finding.values) : finding.message;
-  const row = saying(finding.level, words, finding.fix && finding.code ? t(`listing.fix_${finding.code}`, finding.values) : finding.fix);
+  const values = plainly(finding.values);
+  const words = finding.code ? t(`listing.finding_${finding.code}`, values) : plain(finding.message);
+  const row = saying(finding.level, words, finding.fix && finding.code ? t(`listing.fix_${finding.code}`, values) : plain(finding.fix));
   const button = (key, run) => make("button", { text: t(`listing.${key}`, finding.values), "data-testid": `fix-${finding.slot}`, "data-focus": `fix-${finding.slot}-${finding.code}`, onclick: run });
   if (finding.code === "shape" && !held.padded) row.append(button("pad", () => { edit(finding.slot, { padded: true }); draw(); }));
   else if (["repeated", "too_many", "unapproved"].includes(finding.code)) row.append(button("take_out", () => takeOut(finding.slot)));
   else if (LARGER.includes(finding.code)) row.append(button("make_another", () => toCanvas(held.variant_id)));
   return row;
+}
+
+/** What fills in the words of a finding: sizes and rules of a channel are words themselves. */
+function plainly(values) {
+  return Object.fromEntries(Object.entries(values || {}).map(([name, value]) => [name, plain(value)]));
 }
 
 function saying(level, words, fix) {
@@ -105,7 +111,7 @@ async function toCanvas(variant) {
 function licenceRows() {
   return view.licences.map((licence) => make("article", { class: "licence", "data-testid": "licence" },
     make("p", { class: "finding refused" }, make("i", { role: "img", "aria-label": t("listing.level_refused"), text: "✕" }),
-      make("span", { text: t(licence.forbidden ? "listing.finding_licence_forbids" : "listing.finding_licence_unknown", licence) })),
+      make("span", { text: t(licence.forbidden ? "listing.finding_licence_forbids" : "listing.finding_licence_unknown", plainly(licence)) })),
     make("button", { text: t("listing.answer_for"), "data-testid": "override", onclick: () => overrideDialog(licence) })));
 }
 
@@ -113,7 +119,7 @@ function overrideDialog(licence) {
   const author = make("input", { value: person, disabled: Boolean(person), required: true, maxlength: 80, "data-testid": "override-author" });
   const reason = make("textarea", { rows: 3, required: true, maxlength: 500, "data-testid": "override-reason" });
   openDialog(t("listing.answer_title"), [
-    make("p", { text: t(licence.forbidden ? "listing.finding_licence_forbids" : "listing.finding_licence_unknown", licence) }),
+    make("p", { text: t(licence.forbidden ? "listing.finding_licence_forbids" : "listing.finding_licence_unknown", plainly(licence)) }),
     make("label", {}, make("span", { text: t("listing.your_name") }), author),
     make("label", {}, make("span", { text: t("listing.reason") }), reason),
     make("p", { class: "hint", text: t("listing.answer_help") })], t("listing.answer"), async () => {

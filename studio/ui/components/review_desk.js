@@ -1,6 +1,6 @@
 // The review tab: what is loaded, shown, chosen and decided. The parts beside this file draw it:
 // _tools (filters and jobs), _grid, _viewer (one picture, or two to four), _info (settings, measures), _bar (decisions).
-const { store, keys, on, emit, poll, toast, thumbnail, picture, moment, duration } = window.sasage;
+const { store, keys, on, emit, poll, toast, thumbnail, picture, moment, duration, brand } = window.sasage;
 const STEP = 600;
 const EVERY_MS = 3000;
 
@@ -21,6 +21,8 @@ const desk = {
     if (author.startsWith("rule:")) return t("review.by_rule", { name: ruleTitle(author.slice(5)) });
     return author === "local" ? t("review.local_person") : author;
   },
+  /** What a rule noted is said in the page's language; what a person wrote stays as it is. */
+  note: ({ author, note }) => (author.startsWith("rule:") ? plain(note) : note),
   name: () => store.get("review-name", ""),
   load, apply, choose, step, decide, undo, reject, openViewer, closeViewer,
 };
@@ -33,11 +35,10 @@ element.append(tools.element, grid.element, bar.element, viewer.element);
 let loads = 0;
 async function load() {
   const turn = ++loads;
-  const found = await ask("rows", { batch: desk.filter.batch, limit: desk.limit });
+  const found = await ask("rows", { batch: desk.filter.batch, limit: desk.limit, brand: brand() });
   if (!found || turn !== loads) return; // a newer one is on its way
   if (!desk.rules.length) desk.rules = (await ask("rules")) || [];
   Object.assign(desk, { rows: found.rows, total: found.total, mark: found.mark, person: found.person });
-  desk.rows.forEach((row, place) => { row.number = found.total - found.rows.length + place + 1; });
   desk.byId = new Map(desk.rows.map((row) => [row.id, row]));
   desk.chosen = new Set([...desk.chosen].filter((id) => desk.byId.has(id)));
   tools.options();
@@ -142,7 +143,7 @@ async function undo() {
   if (!last.ids.length) return;
   const answer = await ask("undo", last);
   if (!answer) return;
-  for (const message of answer.kept) toast(message);
+  for (const message of answer.kept) toast(plain(message));
   desk.current = last.ids[0];
   desk.chosen = new Set(last.ids);
   if (viewer.open() && viewer.count() === 1) viewer.set([last.ids[0]]);
@@ -204,6 +205,7 @@ keys(element, t("page.review"), [
 ]);
 
 on("review-batch", ({ batch_id }) => { if (!element.isConnected) return; desk.filter.batch = batch_id; closeViewer(); load(); });
+on("brand-changed", () => { if (element.isConnected) load(); });
 on("pictures-changed", (detail) => { if (element.isConnected && detail?.from !== "review") load(); });
 poll(element, EVERY_MS, async () => {
   if (desk.mark === null) { await load(); return; }

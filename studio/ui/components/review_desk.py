@@ -9,6 +9,7 @@ from studio.records.base import LOCAL_PERSON
 from studio.records.generation import Variant
 from studio.records.review import Decision, Measurement, Reason
 from studio.studio import Studio
+from studio.ui.brands import other_skus
 from studio.ui.piece import Piece
 
 LONGEST_NAME = 60
@@ -32,12 +33,20 @@ class ReviewDesk(Piece):
         super().__init__(fill=True, actions=actions)
 
     def _rows(self, message: dict[str, Any], person: str) -> dict[str, Any]:
-        """`{"batch", "limit"}` -> rows, oldest first, how many there are in all, and the mark that they stand for."""
+        """`{"batch", "limit", "brand"}` -> rows, oldest first, how many there are in all, and the mark that they stand
+        for. Pictures of other brands are left out; the numbers of the others stay.
+        """
         batch = str(message.get("batch") or "") or None
         mark = self._studio.review.mark()
-        rows = self._studio.review.board(batch_id=batch, newest=int(message.get("limit") or SHOWN))
+        board = self._studio.review.board(batch_id=batch, newest=int(message.get("limit") or SHOWN))
         total = self._studio.store.variants.count(batch_id=batch)
-        return {"rows": [_row(row) for row in rows], "total": total, "mark": mark, "person": person}
+        others = other_skus(self._studio, message)
+        rows = [
+            {"number": number} | _row(row)
+            for number, row in enumerate(board, total - len(board) + 1)
+            if (row.variant.sku or row.variant.request.sku) not in others
+        ]
+        return {"rows": rows, "total": total - len(board) + len(rows), "mark": mark, "person": person}
 
     def _mark(self, message: dict[str, Any], person: str) -> str:
         return self._studio.review.mark()

@@ -66,7 +66,7 @@ function makeBar(desk) {
     const newest = row.decision;
     const others = Object.entries(row.people).filter(([author]) => author !== newest.author)
       .map(([author, [verdict, rating, reasons]]) => `${desk.who(author)}: ${said({ verdict, rating, reasons })}`);
-    return [`${desk.who(newest.author)}, ${moment(newest.at)}: ${said(newest)}${newest.note ? `, “${newest.note}”` : ""}`, ...others].join(" · ");
+    return [`${desk.who(newest.author)}, ${moment(newest.at)}: ${said(newest)}${newest.note ? `, “${desk.note(newest)}”` : ""}`, ...others].join(" · ");
   }
 
   return { element: root, show, rejection };

@@ -43,8 +43,8 @@ function makeInfo(desk) {
       const head = make("div", { class: "line" }, make("span", { text: measureTitle(measure.name) }), make("span", { class: "space" }),
         measure.value === null ? make("span", { class: "hint", text: t("review.not_measured") }) : make("span", { class: `number ${kind}`, text: `${measured(measure.name, measure.value)} ${sign}` }));
       const limit = measure.limit === null ? "" : t(side === "most" ? "review.at_most" : "review.at_least_n", { n: measured(measure.name, measure.limit).replace(".0", "") });
-      const why = measure.value === null ? measure.note.replace(/^not measured: /, "") : "";
-      return make("div", { class: "measure", "data-testid": "review-measure-row", title: measure.note }, head, track(measure, kind), make("small", { text: [limit, why].filter(Boolean).join(" · ") }));
+      const why = measure.value === null ? plain(measure.note.replace(/^not measured: /, "")) : "";
+      return make("div", { class: "measure", "data-testid": "review-measure-row", title: plain(measure.note) }, head, track(measure, kind), make("small", { text: [limit, why].filter(Boolean).join(" · ") }));
     });
   }
 
@@ -62,7 +62,7 @@ function makeInfo(desk) {
     return [...decisions].reverse().map((decision) => make("div", { class: "decision-line", "data-testid": "review-history" },
       make("span", { class: `sign ${decision.verdict}`, text: decision.undo ? "↶" : SIGNS[decision.verdict] || "–" }),
       make("div", {}, make("div", { text: [desk.who(decision.author), said(decision)].join(": ") }),
-        decision.note ? make("div", { class: "note", text: decision.note }) : null,
+        decision.note ? make("div", { class: "note", text: desk.note(decision) }) : null,
         make("small", { text: moment(decision.at) }))));
   }
 

@@ -111,7 +111,7 @@ function makeTools(desk) {
       : t("review.measuring", { done: open.done, total: open.total || "…", left: open.seconds_left === null ? "" : t("jobs.left", { time: duration(open.seconds_left) }) });
     if (own && !["running", "waiting"].includes(own.status)) {
       mine = null;
-      if (own.status === "failed") toast(own.error, { kind: "error" });
+      if (own.status === "failed") toast(plain(own.error), { kind: "error" });
       desk.load();
     }
   });

@@ -1,5 +1,5 @@
 // The top bar and the jobs drawer. Asks for jobs every second while something runs, every four seconds otherwise.
-const { store, duration, moment, poll, keys, showKeys, language } = window.sasage;
+const { store, duration, moment, poll, keys, showKeys, language, brand, setBrand } = window.sasage;
 
 const count = make("span", { class: "count" });
 const line = make("i");
@@ -14,8 +14,9 @@ const themeButton = make("button", { class: "quiet", "data-testid": "theme", "ar
 } });
 const keysButton = make("button", { class: "quiet", "data-testid": "keys", "aria-label": t("page.keys_button"), title: t("page.keys_button"), text: "?", onclick: showKeys });
 const drawer = make("aside", { class: "jobs-drawer", hidden: true, "aria-label": t("page.jobs"), "data-testid": "jobs-drawer" });
+const brandPlace = make("span", { class: "brand" });
 element.append(
-  make("strong", { class: "studio-name", text: t("page.title") }),
+  make("div", { class: "names" }, make("strong", { class: "studio-name", text: t("page.title") }), brandPlace),
   make("nav", { class: "tools" }, jobsButton, languageButton, themeButton, keysButton),
   drawer,
 );
@@ -35,6 +36,22 @@ for (const button of document.querySelectorAll(".stage-tabs [role=tab][data-tab-
   if (text) text.textContent = t(`page.${button.dataset.tabId}`);
 }
 
+/** One brand stands there by name, several to choose from. A brand that no product carries any more is forgotten. */
+const brandList = make("select", { "aria-label": t("page.brand"), title: t("page.brand"), "data-testid": "brand", onchange: () => setBrand(brandList.value) });
+let brands = null;
+async function showBrands() {
+  const found = await ask("brands");
+  if (!found || JSON.stringify(found) === JSON.stringify(brands)) return;
+  brands = found;
+  if (brands.length < 2 || !brands.includes(brand())) setBrand("");
+  brandList.replaceChildren(make("option", { value: "", text: t("page.all_brands") }), ...brands.map((name) => make("option", { value: name, text: name })));
+  brandList.value = brand();
+  brandPlace.replaceChildren(...(brands.length > 1 ? [brandList] : brands.map((name) => make("span", { class: "hint", title: t("page.brand"), text: name, "data-testid": "brand" }))));
+  document.documentElement.style.setProperty("--names", brands.length ? "316px" : "176px");
+}
+window.sasage.on("products-changed", showBrands);
+window.sasage.on("brand-changed", () => { brandList.value = brand(); });
+
 let active = false;
 let lost = null;
 let last = "";
@@ -53,7 +70,11 @@ async function refresh() {
   line.style.width = running ? `${(100 * running.done) / running.total}%` : "0";
   window.sasage.emit("jobs", found.jobs);
   const now = JSON.stringify(found);
-  if (now !== last) { last = now; show(found); }
+  if (now !== last) {
+    last = now;
+    show(found);
+    if (!brands || !open.length) await showBrands(); // what has just ended may have brought products
+  }
 }
 
 function show(found) {
@@ -72,9 +93,9 @@ function row(job, person) {
   if (["failed", "cancelled", "quarantined"].includes(job.status)) buttons.push(make("button", { text: t("page.retry"), onclick: async () => { await ask("retry", { id: job.id }); refresh(); } }));
   return make("article", { class: `job ${job.status}`, "data-testid": "job" },
     make("div", { class: "job-line" }, make("strong", { text: t(`jobs.kind_${job.kind}`, { title: job.title }) }), make("span", { class: "space" }), ...buttons),
-    make("div", { class: "hint", text: [sign, state, job.note, left].filter(Boolean).join("  ") }),
+    make("div", { class: "hint", text: [sign, state, plain(job.note), left].filter(Boolean).join("  ") }),
     job.status === "running" ? make("progress", { max: job.total || 1, value: job.done, "aria-label": state }) : null,
-    job.error ? make("p", { class: "job-error", text: job.error }) : null,
+    job.error ? make("p", { class: "job-error", text: plain(job.error) }) : null,
     make("small", { text: `${job.owner === person ? t("jobs.yours") : job.owner} · ${moment(job.created_at)}` }));
 }
 

@@ -1,4 +1,4 @@
-"""The top bar: the studio's name, the jobs button with its drawer, language, theme and keys."""
+"""The top bar: the studio's name, the brand that is looked at, the jobs and their drawer, language, theme and keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from studio.errors import NotFoundError
 from studio.studio import Studio
+from studio.ui.brands import brands
 from studio.ui.piece import Piece
 
 RECENT = timedelta(hours=24)
@@ -18,7 +19,12 @@ class TopBar(Piece):
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        super().__init__(actions={"jobs": self._jobs, "cancel": self._cancel, "retry": self._retry})
+        super().__init__(
+            actions={
+                "jobs": self._jobs, "cancel": self._cancel, "retry": self._retry,
+                "brands": lambda message, person: brands(studio),
+            }
+        )  # fmt: skip
 
     def _jobs(self, message: dict[str, Any], person: str) -> dict[str, Any]:
         """`{"jobs": [...], "person": ...}`, running ones first, then waiting ones in their order, then ended ones."""

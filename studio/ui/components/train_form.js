@@ -38,8 +38,8 @@ const cost = make("div", { class: "cost", "data-testid": "estimate" });
 const start = make("button", { class: "primary", text: t("train.start"), "data-testid": "start", onclick: begin });
 const body = make("div", { class: "panel" },
   make("label", {}, make("span", { text: t("train.dataset") }), dataset, datasetNote),
-  make("div", { class: "pairs" },
-    make("label", {}, make("span", { text: t("train.base") }), base), field("name", text({ maxlength: 64, spellcheck: "false" }))),
+  make("label", {}, make("span", { text: t("train.base") }), base),
+  field("name", text({ maxlength: 64, spellcheck: "false" })),
   make("h3", { text: t("train.preset") }), cards,
   make("div", { class: "triple" },
     field("max_train_steps", number()),
@@ -59,7 +59,7 @@ async function load() {
   const known = options.datasets.length > 0;
   empty.hidden = known; body.hidden = foot.hidden = !known;
   dataset.replaceChildren(...options.datasets.map((one) => make("option", { value: one.id, text: one.name })));
-  base.replaceChildren(...options.bases.map((one) => make("option", { value: one.name, text: one.title })));
+  base.replaceChildren(...options.bases.map((one) => make("option", { value: one.name, text: plain(one.title) })));
   if (known) choose({});
 }
 
@@ -94,7 +94,7 @@ function drawCards(fitting) {
   const had = cards.contains(document.activeElement);
   cards.replaceChildren(...fitting.map((one) => make("button", {
     class: "card", role: "radio", "aria-checked": String(one.name === form.preset), tabindex: one.name === form.preset ? "0" : "-1",
-    title: one.bases[form.base].source, "data-testid": `preset-${one.name}`, "data-name": one.name,
+    title: plain(one.bases[form.base].source), "data-testid": `preset-${one.name}`, "data-name": one.name,
     onclick: () => choose({ preset: one.name, fields: { sample_prompts: form.fields.sample_prompts } }),
     onkeydown: (event) => step(event, fitting),
   }, make("strong", { text: words(one, "title") }), make("span", { text: words(one, "purpose") }), make("small", { class: "takes", text: "\u00a0" }))));
@@ -167,13 +167,13 @@ function showFaults({ rights, faults: others }) {
   for (const [name, note] of Object.entries(notes)) {
     const here = others.find((fault) => fault.where === name);
     note.hidden = !here;
-    note.textContent = here ? `${here.what} ${here.next_step}`.trim() : "";
+    note.textContent = here ? plain(`${here.what} ${here.next_step}`.trim()) : "";
     inputs[name].setAttribute("aria-invalid", String(Boolean(here)));
     if (here) { inputs[name].setAttribute("aria-describedby", note.id); if (more.contains(inputs[name])) more.open = true; }
     else inputs[name].removeAttribute("aria-describedby");
   }
   const rest = others.filter((fault) => !(fault.where in notes));
-  const line = (fault) => make("li", {}, fault.where ? make("b", { text: `${fault.where} ` }) : null, make("span", { text: `${fault.what} ${fault.next_step}`.trim() }));
+  const line = (fault) => make("li", {}, fault.where ? make("b", { text: `${plain(fault.where)} ` }) : null, make("span", { text: plain(`${fault.what} ${fault.next_step}`.trim()) }));
   const parts = [];
   if (rights.length) parts.push(make("div", { class: "fault-head" }, make("strong", { class: "bad", text: `! ${t("train.rights_missing", { n: rights.length })}` }),
     make("button", { text: t("train.open_label"), onclick: () => window.sasage.open("label") })), make("ul", {}, ...rights.map(line)));
@@ -185,8 +185,7 @@ function showFaults({ rights, faults: others }) {
 
 async function begin() {
   start.disabled = true;
-  const found = await ask("start", { values: values() });
-  start.disabled = false;
+  const found = await ask("start", { values: values() }).finally(() => { start.disabled = false; });
   if (!found) return;
   if (!found.run_id) { showFaults(found); faults.focus(); return; }
   emit("train-run", { id: found.run_id });

@@ -68,6 +68,7 @@ function head() {
   const training = run.state === "running" || run.state === "stopping";
   progress.max = training && job.total ? job.total : run.total;
   progress.value = training ? job.done : run.state === "waiting" ? 0 : run.state === "done" ? run.total : run.step;
+  progress.classList.toggle("over", !live);
   set(progressText, said(job, training));
   const words = verdictWords();
   set(verdict, words.text);
@@ -76,10 +77,11 @@ function head() {
 
 function said(job, training) {
   if (run.state === "waiting") return run.warm ? t("train.waiting", { n: job.place || 1 }) : t("train.loading");
-  if (run.state === "failed") return `! ${job.error || t("train.failed")}`;
+  if (run.state === "failed") return `! ${plain(job.error) || t("train.failed")}`;
   if (!training) return t("train.step_of", { step: run.state === "done" ? run.total : run.step, total: run.total });
   const encoding = job.note.startsWith("encoding");
-  const where = !job.total ? t("train.starting") : encoding ? t("train.encoding", { done: job.done, total: job.total })
+  // Behind the last photo the held-out ones are measured for the first time.
+  const where = !job.total || (encoding && job.done >= job.total) ? t("train.starting") : encoding ? t("train.encoding", { done: job.done, total: job.total })
     : t("train.step_of", { step: job.done, total: job.total });
   const left = !encoding && job.seconds_left ? t("train.left", { time: duration(job.seconds_left) }) : "";
   return [where, run.state === "stopping" ? t("train.stopping") : left].filter(Boolean).join("  ·  ");
@@ -87,11 +89,9 @@ function said(job, training) {
 
 function verdictWords() {
   if (!run.verdict) return { text: t("train.no_verdict", { step: run.first_checkpoint }), kind: "quiet" };
-  const { sentence, best_step: best, overfits_from_step: from } = run.verdict;
+  const { sentence, overfits_from_step: from } = run.verdict;
   const early = run.state === "done" ? "" : `${t("train.so_far")} `;
-  const text = language === "en" ? sentence : from === null ? t("train.verdict_best", { best }) : t("train.verdict_overfits", { best, from });
-  verdict.title = sentence;
-  return { text: `${early}${text}`, kind: from === null ? "" : "overfits" };
+  return { text: `${early}${plain(sentence)}`, kind: from === null ? "" : "overfits" };
 }
 
 async function act(action) {
@@ -106,12 +106,14 @@ const M = { left: 48, right: 24, top: 16, bottom: 24, height: 212 };
 function drawChart() {
   const { loss, held_out: held } = run.curves;
   const all = [...loss, ...held];
+  const course = smoothed(loss);
   readout.textContent = "";
   if (!all.length) { chart.replaceChildren(make("p", { class: "hint", text: t("train.no_curve") })); return; }
   const width = Math.max(320, chart.clientWidth);
-  const top = Math.max(...held.map((p) => p[1]), quantile(loss.map((p) => p[1]), 0.98));
-  const low = Math.min(...held.map((p) => p[1]), quantile(loss.map((p) => p[1]), 0.02));
-  const pad = (top - low || top || 1) * 0.08;
+  // What counts fills the height: the held-out loss and the course of the loss; single steps may be cut off.
+  const counts = [...held, ...course].map((p) => p[1]);
+  const top = Math.max(...counts), low = Math.min(...counts);
+  const pad = (top - low || top || 1) * 0.16;
   const [y0, y1] = [Math.max(0, low - pad), top + pad];
   // A young run fills the width too: the axis ends a little after the last step.
   const end = Math.min(run.total, Math.max(10, 1.25 * Math.max(...all.map((p) => p[0]))));
@@ -127,7 +129,7 @@ function drawChart() {
       make("text", { class: "tick", x: M.left - 8, y: y(value) + 4, "text-anchor": "end", text: digits(value, y1 - y0) })]),
     ...ticks(0, end, 6).filter(Number.isInteger).map((step) =>
       make("text", { class: "tick", x: x(step), y: M.height - 8, "text-anchor": "middle", text: step.toLocaleString(language) })),
-    make("path", { class: "curve loss", d: path(loss) }), make("path", { class: "curve held-out", d: path(held) }),
+    make("path", { class: "curve loss", d: path(loss) }), make("path", { class: "curve course", d: path(course) }), make("path", { class: "curve held-out", d: path(held) }),
     ...held.map(([step, value]) => make("circle", { class: "point", cx: x(step), cy: y(value), r: 2 })),
     best ? make("g", { class: "best", "data-testid": "best" },
       make("line", { x1: x(best), x2: x(best), y1: M.top, y2: M.height - M.bottom }),
@@ -159,10 +161,13 @@ function drawChart() {
   chart.replaceChildren(svg);
   if (focused) svg.focus();
 }
-function quantile(values, share) {
-  if (!values.length) return share > 0.5 ? -Infinity : Infinity;
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+/** The course of a noisy curve: each point the mean of its neighbours, a fifth of the curve in all. */
+function smoothed(points) {
+  const reach = Math.max(2, Math.round(points.length / 10));
+  return points.map(([step], place) => {
+    const near = points.slice(Math.max(0, place - reach), place + reach + 1);
+    return [step, near.reduce((sum, p) => sum + p[1], 0) / near.length];
+  });
 }
 function ticks(from, to, count) {
   const rough = (to - from) / count;
@@ -189,7 +194,7 @@ function drawStrip() {
     return;
   }
   const focused = strip.contains(document.activeElement) ? document.activeElement.dataset.step : null;
-  const atEnd = strip.scrollLeft + strip.clientWidth >= strip.scrollWidth - 8;
+  const live = LIVE.includes(run.state), atEnd = strip.scrollLeft + strip.clientWidth >= strip.scrollWidth - 8;
   const prompts = run.samples.prompts;
   const header = (step) => {
     const kept = run.checkpoints.includes(step);
@@ -208,7 +213,10 @@ function drawStrip() {
   strip.style.setProperty("--columns", steps.length);
   strip.replaceChildren(...steps.map(header), ...prompts.flatMap((_, row) => steps.map((step) => cell(step, row))));
   if (focused) strip.querySelector(`[data-step="${focused}"]`)?.focus();
-  if (atEnd) strip.scrollLeft = strip.scrollWidth;
+  // While it trains the newest column is followed; afterwards the chosen one is what counts.
+  const head = strip.querySelector("[aria-pressed=true]");
+  if (live && atEnd) strip.scrollLeft = strip.scrollWidth;
+  else if (!live && head) strip.scrollLeft = Math.min(strip.scrollLeft, head.offsetLeft - strip.offsetLeft - 8);
 }
 const refreshStrip = () => { last.strip = ""; when("strip", [picked], drawStrip); };
 const address = (file) => `/samples/${run.id}/${encodeURIComponent(file)}`;
@@ -246,8 +254,7 @@ keys(element, t("page.train"), [
 // A brand model of a checkpoint.
 async function publish(choice) {
   use.disabled = true;
-  const found = await ask("publish", { run_id: id, step: chosenStep(), ...choice });
-  use.disabled = false;
+  const found = await ask("publish", { run_id: id, step: chosenStep(), ...choice }).finally(() => { use.disabled = false; });
   if (!found) return;
   if (found.loading) { toast(t("train.loading")); return; }
   if (found.taken) { askName(found); return; }

@@ -38,7 +38,7 @@ function row(run, place) {
       if (runs[next]) { event.preventDefault(); take(runs[next].id, true); }
     } },
     make("strong", { text: run.name }),
-    make("span", { class: "hint state", text: [SIGNS[run.state], state, left].filter(Boolean).join("  ") }),
+    make("span", { class: "hint state", text: [[SIGNS[run.state], state].filter(Boolean).join(" "), left].filter(Boolean).join(" · ") }),
     make("small", { text: moment(run.created_at) }),
     make("progress", { max: job.total || 1, value: live ? job.done : 0, "aria-label": state, style: { visibility: live ? "visible" : "hidden" } }));
 }
