@@ -69,8 +69,10 @@ def crops(renders: Renders, step: int, held_out: int, whole: bool = False) -> tu
     return batch, torch.from_numpy(np.stack(weights))[:, None].float()
 
 
-def losses(model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noise: torch.Generator) -> Losses:
-    """Squared, absolute, edge and low-resolution colour errors, the figure weighing four times its ground."""
+def losses(
+    model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noise: torch.Generator, squared: float = 4.0
+) -> Losses:
+    """Squared, absolute, edge and low-resolution colour errors, the figure weighing five times its ground."""
     with autocast(images.device):
         posterior = model.encode(images).latent_dist
         sample = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=noise).to(images.device)
@@ -80,7 +82,7 @@ def losses(model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noi
     edges_x, edges_y = error.diff(dim=-1), error.diff(dim=-2)
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     return {
-        "mse": (weight * error.square()).mean() * 4,
+        "mse": (weight * error.square()).mean() * squared,
         "l1": (weight * error.abs()).mean() * 0.5,
         "edge": (edges_x.abs().mean() + edges_y.abs().mean()) * 0.3,
         "colour": F.avg_pool2d(error, 8).abs().mean() * 0.5,
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=35)
     parser.add_argument("--held-out", type=int, default=250, help="first renders kept for the measurement")
     parser.add_argument("--decoder-only", action="store_true", help="train the decoder on, on whole pictures")
+    parser.add_argument("--squared", type=float, default=4.0, help="weight of the squared error")
     arguments = parser.parse_args()
     device = pick_device()
     torch.manual_seed(0)
@@ -144,7 +147,8 @@ def main() -> None:
 
     def loss_of_step(step: int) -> Losses:
         images, figure = crops(renders, step, arguments.held_out, whole=arguments.decoder_only)
-        return losses(model, images.to(device), figure.to(device), torch.Generator().manual_seed(step))
+        noise = torch.Generator().manual_seed(step)
+        return losses(model, images.to(device), figure.to(device), noise, arguments.squared)
 
     folder, rate = (FOLDER / "decoder", 4e-4) if arguments.decoder_only else (FOLDER, 1.5e-3)
     config = FitConfig(folder, arguments.minutes, learning_rate=rate, ema_decay=0.998)

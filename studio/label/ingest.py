@@ -13,8 +13,8 @@ from studio.label.duplicates import Sketch, near_duplicates, sketch
 from studio.label.faces import FaceCounter
 from studio.label.names import shown, suffix_of
 from studio.label.report import FileFinding
-from studio.label.side_files import Gathered, refused
-from studio.label.sources import SourceFile
+from studio.label.side_files import Gathered
+from studio.label.sources import SourceFile, refused
 from studio.measure.pictures import Picture, read_picture
 from studio.measure.subject import subject_mask
 from studio.records.base import new_id

@@ -11,7 +11,7 @@ from studio.label.captions import read_hints, read_side_file
 from studio.label.names import suffix_of
 from studio.label.report import FileFinding, Layout
 from studio.label.rights import DEFAULT, FILE_NAMES, read_rights
-from studio.label.sources import SourceFile
+from studio.label.sources import SourceFile, refused
 from studio.measure.pictures import SUFFIXES
 from studio.records.photo import Finding, Rights
 
@@ -77,11 +77,6 @@ def sort_files(files: Sequence[SourceFile], left_out: Sequence[FileFinding]) -> 
     if faults:
         raise FaultsError("Nothing was ingested: the files beside the photos", faults)
     return gathered
-
-
-def refused(file_name: str, error: InputError) -> FileFinding:
-    """A file that could not be used; the batch goes on without it."""
-    return FileFinding(file_name=file_name, finding=Finding(code="refused", level="refused", message=str(error)))
 
 
 def _caption(file: SourceFile, stems: set[tuple[str, str, str]], gathered: Gathered) -> None:

@@ -42,17 +42,20 @@ class SourceFile:
 
 
 def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[list[SourceFile], list[FileFinding]]:
-    """All files of the sources, in a stable order, and what had to be left out.
+    """All files of the sources, in a stable order, and what had to be left out or was refused.
+
+    A zip that is refused does not stop what was given beside it.
 
     Args:
         stack: keeps opened zips until the caller is through.
 
     Raises:
-        FaultsError: a source that does not exist, or zips that are refused; before anything was read.
+        FaultsError: a source that does not exist, or nothing but zips that are refused; before anything was read.
     """
     files: list[SourceFile] = []
     left_out: list[FileFinding] = []
     faults: list[Fault] = []
+    missing = False
     for path in paths:
         try:
             if path.is_dir():
@@ -60,6 +63,7 @@ def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[
                 files += found
                 left_out += skipped
             elif not path.is_file():
+                missing = True
                 raise InputError("does not exist, or is neither file, folder nor zip.", "Check the path.")
             elif suffix_of(path.name) == ".zip":
                 files += _zip(path, limits, stack)
@@ -67,9 +71,11 @@ def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[
                 files.append(SourceFile(str(path.parent), "", file_name(path), partial(_read, path, limits)))
         except FaultsError as error:
             faults += [Fault(f"{file_name(path)}: {f.where}", f.what, f.next_step) for f in error.faults]
+            left_out.append(refused(file_name(path), error))
         except InputError as error:
             faults.append(Fault(file_name(path), error.message, error.next_step))
-    if faults:
+            left_out.append(refused(file_name(path), error))
+    if missing or (faults and not files):
         raise FaultsError("Nothing was ingested", faults)
     return [f for f in files if not _is_clutter(f)], left_out
 
@@ -124,6 +130,11 @@ def _is_clutter(file: SourceFile) -> bool:
     """What operating systems leave behind."""
     parts = [*file.folder.split("/"), file.name]
     return file.name.startswith(".") or any(part.lower() in _CLUTTER for part in parts)
+
+
+def refused(name: str, error: InputError) -> FileFinding:
+    """A file that could not be used; the batch goes on without it."""
+    return FileFinding(file_name=name, finding=Finding(code="refused", level="refused", message=str(error)))
 
 
 def _left_out(name: str, message: str) -> FileFinding:

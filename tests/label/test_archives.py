@@ -121,6 +121,21 @@ def test_all_faults_are_named_together(label: LabelService, tmp_path: Path) -> N
     assert all(word in text for word in ("one.png", "two.png", "three.png", "b.zip", "missing"))
 
 
+def test_a_refused_zip_does_not_stop_the_photos_beside_it(
+    label: LabelService, tmp_path: Path, good: tuple[str, bytes]
+) -> None:
+    (tmp_path / "good.png").write_bytes(good[1])
+    evil = zipped(tmp_path / "evil.zip", [("../one.png", good[1])])
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 not a zip")
+    report = label.ingest([evil, broken, tmp_path / "good.png"], dataset="summer")
+    assert [photo.file_name for photo in report.photos] == ["good.png"]
+    assert {f.file_name for f in report.refused} == {"evil.zip", "broken.zip"}
+    assert "leads out of the folder" in report.refused[0].finding.message
+    with pytest.raises(FaultsError, match="elsewhere"):
+        label.ingest([tmp_path / "elsewhere", tmp_path / "good.png"], dataset="autumn")
+
+
 def test_one_oversized_or_damaged_entry_does_not_stop_the_others(
     label: LabelService, tmp_path: Path, settings: Settings, good: tuple[str, bytes], shots: tuple[RGB, ...]
 ) -> None:
