@@ -70,15 +70,17 @@ def crops(renders: Renders, step: int, held_out: int, whole: bool = False) -> tu
 
 
 def losses(
-    model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noise: torch.Generator, squared: float = 4.0
-) -> Losses:
-    """Squared, absolute, edge and low-resolution colour errors, the figure weighing five times its ground."""
+    model: AutoencoderKL, images: torch.Tensor, figure: torch.Tensor, noise: torch.Generator, squared: float = 4.0,
+    ground: float = 0.2,
+) -> Losses:  # fmt: skip
+    """Squared, absolute, edge and low-resolution colour errors; the ground weighs `ground` of the figure."""
     with autocast(images.device):
         posterior = model.encode(images).latent_dist
         sample = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=noise).to(images.device)
         output = model.decode(sample).sample
     error = output.float() - images
-    weight = (0.4 + 1.6 * figure) / (0.4 + 1.6 * figure).mean()
+    weight = ground + (1 - ground) * figure
+    weight = weight / weight.mean()
     edges_x, edges_y = error.diff(dim=-1), error.diff(dim=-2)
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     return {
@@ -137,6 +139,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=250, help="first renders kept for the measurement")
     parser.add_argument("--decoder-only", action="store_true", help="train the decoder on, on whole pictures")
     parser.add_argument("--squared", type=float, default=4.0, help="weight of the squared error")
+    parser.add_argument("--ground", type=float, default=0.2, help="weight of the ground beside the figure's 1")
     arguments = parser.parse_args()
     device = pick_device()
     torch.manual_seed(0)
@@ -148,7 +151,7 @@ def main() -> None:
     def loss_of_step(step: int) -> Losses:
         images, figure = crops(renders, step, arguments.held_out, whole=arguments.decoder_only)
         noise = torch.Generator().manual_seed(step)
-        return losses(model, images.to(device), figure.to(device), noise, arguments.squared)
+        return losses(model, images.to(device), figure.to(device), noise, arguments.squared, arguments.ground)
 
     folder, rate = (FOLDER / "decoder", 4e-4) if arguments.decoder_only else (FOLDER, 1.5e-3)
     config = FitConfig(folder, arguments.minutes, learning_rate=rate, ema_decay=0.998)

@@ -65,6 +65,17 @@ def served_settings(tmp_path_factory: pytest.TempPathFactory, tiny_presets: Path
     )
 
 
+@pytest.fixture
+def own_settings(tmp_path: Path, tiny_presets: Path) -> Settings:
+    """A home for a test that needs a server of its own, on the tiny base."""
+    from studio.settings import Settings
+
+    (tmp_path / "brand_models").mkdir()
+    return Settings(
+        home=tmp_path / "home", presets=tiny_presets, brand_models=tmp_path / "brand_models", device="cpu", dtype="fp32"
+    )
+
+
 @pytest.fixture(scope="session")
 def address(served_settings: Settings) -> Iterator[str]:
     """Where the server listens."""

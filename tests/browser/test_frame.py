@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from playwright.sync_api import Page, expect
 
 from studio.settings import Settings
@@ -41,16 +39,10 @@ def test_a_job_that_fails_is_told_in_plain_words_in_the_drawer(desk: Page, besid
     expect(failed).to_contain_text("Failed", timeout=60_000)
 
 
-def test_a_lost_connection_is_said_and_what_was_written_meanwhile_is_kept(
-    page: Page, tmp_path: Path, tiny_presets: Path
-) -> None:
-    (tmp_path / "brand_models").mkdir()
-    settings = Settings(
-        home=tmp_path / "home", presets=tiny_presets, brand_models=tmp_path / "brand_models", device="cpu", dtype="fp32"
-    )
-    with Studio(settings) as studio:
+def test_a_lost_connection_is_said_and_what_was_written_meanwhile_is_kept(page: Page, own_settings: Settings) -> None:
+    with Studio(own_settings) as studio:
         (photo,) = studio.label.photos(studio.label.ingest([PHOTO], dataset="kept").dataset.id)
-    with serving(settings) as address:
+    with serving(own_settings) as address:
         page.goto(address)
         open_tab(page, "Canvas")
         page.get_by_test_id("pose-walking-front").click(timeout=WAIT)
@@ -61,12 +53,12 @@ def test_a_lost_connection_is_said_and_what_was_written_meanwhile_is_kept(
     page.get_by_test_id("caption").fill("written while the studio was away")
     expect(page.get_by_test_id("saved")).to_contain_text("Not saved yet", timeout=WAIT)
     screenshot(page, "frame-lost")
-    with serving(settings, port=int(address.rsplit(":", 1)[1])):
+    with serving(own_settings, port=int(address.rsplit(":", 1)[1])):
         expect(page.get_by_test_id("saved")).to_contain_text("Saved", timeout=WAIT)
         expect(lost).to_have_count(0, timeout=WAIT)
         expect(page.get_by_test_id("caption")).to_have_value("written while the studio was away")
         open_tab(page, "Canvas")
         expect(page.get_by_test_id("pose-walking-front")).to_have_attribute("aria-pressed", "true")
         expect(page.get_by_test_id("preview-state")).to_have_text("up to date", timeout=2 * WAIT)
-    with Studio(settings) as studio:
+    with Studio(own_settings) as studio:
         assert studio.store.photos.get(photo.id).caption == "written while the studio was away"
