@@ -118,8 +118,10 @@ class Session:
 
         def after_saving(step: int) -> None:
             curve = metrics.curve("held_out_loss")
-            checkpoints.prune(worth_keeping(curve, checkpoints.steps(), last=KEEP_LAST, best=KEEP_BEST))
-            saved(step, judge(curve, metrics.curve("train_loss"), checkpoints.steps()))
+            verdict = judge(curve, metrics.curve("train_loss"), checkpoints.steps())
+            keep = worth_keeping(curve, checkpoints.steps(), last=KEEP_LAST, best=KEEP_BEST)
+            checkpoints.prune({*keep, verdict.best_step})
+            saved(step, verdict)
 
         if start:
             after_saving(start)  # a crash may have come between the file and the record

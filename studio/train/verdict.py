@@ -70,6 +70,8 @@ def _read(curve: Curve, checkpoints: Sequence[int], best: int) -> tuple[str, int
     values = _smooth([value for _, value in curve])
     margin = max(3 * _noise([value for _, value in curve]), SMALLEST_CHANGE * min(values))
     low = min(range(len(values)), key=values.__getitem__)
+    # What cannot be told apart on held-out photos is decided by the trained ones: the later has learned more of them.
+    latest = _latest_as_good(dict(zip(steps, values, strict=True)), checkpoints, values[low] + margin) or best
     numbers = f"held-out loss {values[0]:.4f} at first, {values[low]:.4f} at best, {values[-1]:.4f} at last"
     if values[-1] > values[low] + margin:
         start = _rise_begins(values, low, values[low] + margin)
@@ -80,7 +82,7 @@ def _read(curve: Curve, checkpoints: Sequence[int], best: int) -> tuple[str, int
                 best,
                 steps[start],
             )
-        return f"Overfits from step {steps[start]}; use checkpoint {best} ({numbers}).", best, steps[start]
+        return f"Overfits from step {steps[start]}; use checkpoint {latest} ({numbers}).", latest, steps[start]
     if values[low] > values[0] - margin:
         return (
             f"Learned nothing that shows on held-out photos; use a higher learning rate or more steps ({numbers}).",
@@ -90,8 +92,6 @@ def _read(curve: Curve, checkpoints: Sequence[int], best: int) -> tuple[str, int
     third = values[-max(2, len(values) // 3) - 1]
     if third - values[-1] > margin:
         return f"Still learning: best is the last checkpoint, {checkpoints[-1]} ({numbers}).", checkpoints[-1], None
-    # What cannot be told apart on held-out photos is decided by the trained ones: the later has learned more of them.
-    latest = _latest_as_good(dict(zip(steps, values, strict=True)), checkpoints, values[low] + margin) or best
     return f"Levelled off without overfitting; use checkpoint {latest} ({numbers}).", latest, None
 
 
