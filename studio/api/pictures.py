@@ -45,7 +45,7 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/samples/{run_id}/{name}")
     def sample(run_id: str, name: str) -> FileResponse:
         # The name is compared with those there are and never taken as a path.
-        folder = Path(studio.store.training_runs.get(run_id).folder) / "samples"
+        folder = studio.settings.runs_dir / studio.store.training_runs.get(run_id).id / "samples"
         found = next((path for path in folder.glob("*.png") if path.name == name), None)
         if found is None:
             raise NotFoundError(f"Run {run_id} has no sample {name!r}.", "Look at the run's samples again.")
@@ -56,7 +56,7 @@ def routes(studio: Studio) -> APIRouter:
         listing = studio.listing.get(listing_id)
         if not listing.package_path:
             raise NotFoundError(f"Listing {listing_id} has no package yet.", "Make one first.")
-        path = Path(listing.package_path)
+        path = studio.settings.packages_dir / Path(listing.package_path).name  # a home may have moved
         if not path.is_file():
             raise NotFoundError(f"The package of listing {listing_id} is not on the disk any more.", "Make it again.")
         return FileResponse(path, media_type="application/zip", filename=path.name)

@@ -37,6 +37,7 @@ _ASIDE = ".old"
 
 def publish(
     run: TrainingRun,
+    folder: RunFolder,
     lora: dict[str, torch.Tensor],
     step: int,
     *,
@@ -48,6 +49,7 @@ def publish(
     """Write `brand_models/<name>/` and return its card.
 
     Args:
+        folder: where the run lies.
         lora: matrices of the checkpoint of `step`.
         replace: whether another model of that name may be replaced.
 
@@ -60,7 +62,6 @@ def publish(
         raise ConflictError(
             f"There is already a brand model {run.config.name}.", "Train under another name, or ask to replace it."
         )
-    folder = RunFolder(Path(run.folder))
     weights = lora_file(lora, run, base, prediction_type)
     samples = samples_near(folder.samples, step)
     card = _card(run, folder.snapshot(), base, hashlib.sha256(weights).hexdigest(), step, samples)

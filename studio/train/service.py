@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from studio.devices import choose_device
@@ -112,7 +111,7 @@ class TrainService:
         buckets = self._buckets(config.base)
         snapshot = take_snapshot(photos, buckets)
         run_id = new_id("run")
-        folder = RunFolder(self._settings.runs_dir / run_id)
+        folder = self._folder(run_id)
         folder.write(config, snapshot)
         run = TrainingRun(
             id=run_id,
@@ -151,7 +150,7 @@ class TrainService:
     def _train(self, run: TrainingRun, context: JobContext) -> None:
         from studio.train.loop_run import Session
 
-        folder = RunFolder(Path(run.folder))
+        folder = self._folder(run.id)
         photos = self._store.photos.find(dataset_id=run.config.dataset_id)
         # Asked for again, because rights may have changed while the job waited.
         refuse(run.config.name, withdrawn_faults(folder.snapshot(), photos, now().date()), ())
@@ -195,7 +194,7 @@ class TrainService:
         run = self._store.training_runs.get(run_id)
         if name is not None:
             run = run.model_copy(update={"config": read_config(run.config.model_dump() | {"name": name})})
-        folder = RunFolder(Path(run.folder))
+        folder = self._folder(run.id)
         checkpoints = Checkpoints(folder.checkpoints, folder.fingerprint())
         if run.verdict is None or not checkpoints.steps():
             raise ConflictError(f"Training run {run_id} has no checkpoint yet.", "Let it train to its first one.")
@@ -203,6 +202,7 @@ class TrainService:
         lora = checkpoints.load(step).lora
         model = publish(
             run,
+            folder,
             lora,
             step,
             base=self._presets.bases()[run.config.base],
@@ -215,11 +215,11 @@ class TrainService:
 
     def metrics(self, run_id: str) -> list[Metric]:
         """All that was measured of a run so far."""
-        return read_metrics(RunFolder(Path(self._store.training_runs.get(run_id).folder)).metrics)
+        return read_metrics(self._folder(run_id).metrics)
 
     def checkpoints(self, run_id: str) -> list[int]:
         """Steps of a run that can be published."""
-        return Checkpoints(RunFolder(Path(self._store.training_runs.get(run_id).folder)).checkpoints, "").steps()
+        return Checkpoints(self._folder(run_id).checkpoints, "").steps()
 
     def curves(self, run_id: str) -> Curves:
         """Loss and held-out loss so far, thinned for drawing."""
@@ -228,8 +228,12 @@ class TrainService:
     def samples(self, run_id: str) -> SampleSheet:
         """The samples drawn so far, with their prompts. Raises NotFoundError where the run's folder is gone."""
         run = self._store.training_runs.get(run_id)
-        folder = RunFolder(Path(run.folder))
+        folder = self._folder(run.id)
         return sample_sheet(folder.samples, sample_prompts(run.config, folder.snapshot()))
+
+    def _folder(self, run_id: str) -> RunFolder:
+        """Where a run lies in this home: not what its record says, which is another place once a home has moved."""
+        return RunFolder(self._settings.runs_dir / run_id)
 
     def _data(self, config: TrainingConfig) -> tuple[Dataset, list[Photo]]:
         dataset = self._store.datasets.get(config.dataset_id)
@@ -246,7 +250,7 @@ class TrainService:
     def _own_pace(self, base: str) -> Pace | None:
         """The pace of the newest run on this base that has enough steps."""
         for run in reversed(self._store.training_runs.find()):
-            folder = RunFolder(Path(run.folder))
+            folder = self._folder(run.id)
             if run.config.base != base or not folder.metrics.exists():
                 continue
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -55,13 +54,15 @@ def test_no_address_leads_out_of_the_store(client: TestClient, studio: Studio, r
 
 
 def test_pictures_thumbnails_and_packages_are_only_for_people_who_are_logged_in(
-    studio: Studio, api_of: Callable[..., TestClient], photo: str, tmp_path: Path
+    studio: Studio, api_of: Callable[..., TestClient], photo: str
 ) -> None:
     studio.accounts.add("mika", "a long password")
     studio.store.products.put(Product(sku="D-1", name="Dress"))
-    package = tmp_path / "D-1.zip"
+    package = studio.settings.packages_dir / "D-1.zip"
+    package.parent.mkdir()
     package.write_bytes(b"PK")
-    listing = Listing(id="lst_1", sku="D-1", channel="etsy", slots=(), package_path=str(package), created_at=now())
+    before = "/where/the/home/was/packages/D-1.zip"  # packages are found again after a home has moved
+    listing = Listing(id="lst_1", sku="D-1", channel="etsy", slots=(), package_path=before, created_at=now())
     studio.store.listings.put(listing)
     client = api_of()
     paths = (f"/pictures/{photo}", f"/thumbnails/{photo}", "/packages/lst_1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def test_another_runs_model_is_replaced_only_when_asked(finished: Finished, mode
     store = finished.store
     other = finished.run.model_copy(update={"id": "run_other", "brand_model": ""})
     store.training_runs.put(other)
+    runs = finished.settings.runs_dir
+    shutil.copytree(runs / finished.run.id, runs / other.id)
     with pytest.raises(ConflictError, match="already a brand model brand"):
         finished.service.publish(other.id, step=4)
     assert json.loads((model_folder / "card.json").read_text())["scorecard"]["step"] == 8
@@ -109,6 +112,7 @@ def test_another_runs_model_is_replaced_only_when_asked(finished: Finished, mode
     assert json.loads((model_folder / "card.json").read_text())["scorecard"]["step"] == 4
     assert [p.name for p in finished.settings.brand_models.rglob("card.json")] == ["card.json"]
     store.training_runs.delete(other.id)
+    shutil.rmtree(runs / other.id)
 
 
 def test_a_replacement_that_a_crash_stopped_is_undone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from studio.settings import Settings
 from studio.store import Store
 from studio.train.checkpoint import Checkpoint, Checkpoints
 from studio.train.metrics import Metrics, read_metrics
+from studio.train.run_folder import RunFolder
 from tests.train.brand import add_dataset, config_of, service_of, train
 from tests.train.conftest import Finished
 
@@ -32,6 +34,19 @@ def test_a_run_leaves_everything_in_its_folder(finished: Finished) -> None:
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
     assert [row["step"] for row in rows if "held_out_loss" in row] == [0, 4, 8]
     assert all(row["train_loss"] > 0 for row in rows if "held_out_loss" in row)
+
+
+def test_a_home_that_has_moved_still_finds_its_runs(finished: Finished, tmp_path: Path) -> None:
+    moved = tmp_path / "restored"
+    shutil.copytree(finished.settings.home, moved)
+    (moved / "brand_models").mkdir()
+    settings = finished.settings.model_copy(update={"home": moved, "brand_models": moved / "brand_models"})
+    metrics = RunFolder(moved / "runs" / finished.run.id).metrics
+    metrics.write_text(metrics.read_text().splitlines(keepends=True)[0])
+    with Store.open(settings) as store:
+        service = service_of(store, settings)
+        assert len(service.metrics(finished.run.id)) == 1, "the copy is read, not the place it was copied from"
+        assert service.publish(finished.run.id).name == "brand"
 
 
 def test_the_verdict_is_in_the_record(finished: Finished) -> None:
