@@ -23,7 +23,7 @@ def read_demo(path: Path) -> DemoRun:
     """
     file = path / REPORT if path.is_dir() else path
     if not file.is_file():
-        raise NotFoundError(f"There is no report {file}.", "Keep one with `python app.py demo --json > report.json`.")
+        raise NotFoundError(f"There is no report {file}.", "Every demo leaves one in its folder: `make demo`.")
     try:
         report = DemoReport.model_validate_json(file.read_bytes())
     except ValidationError as error:

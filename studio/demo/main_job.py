@@ -31,7 +31,7 @@ def run_demo(outer: Studio, progress: Progress, sample_folder: Path | None = Non
     """Runs all stages with the network blocked.
 
     Args:
-        outer: gives the settings; nothing is written into its home but the folder `demo/`.
+        outer: gives the settings; nothing is written into its home but the folder `demo/`, where the report lies too.
         sample_folder: folder of a sample brand; None: the bundled one.
 
     Raises:
@@ -42,7 +42,9 @@ def run_demo(outer: Studio, progress: Progress, sample_folder: Path | None = Non
     settings = outer.settings.model_copy(update={"home": home, "brand_models": home / "brand_models"})
     settings.brand_models.mkdir(parents=True)
     with no_network() as blocked, Studio(settings) as studio:
-        return _MainJob(studio, sample, progress).run(blocked)
+        report = _MainJob(studio, sample, progress).run(blocked)
+    (home / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    return report
 
 
 class _MainJob:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from studio.demo import read_sample, run_demo
 from studio.demo.main_job import OnProgress
-from studio.demo.report import Pair, median_fall
+from studio.demo.report import DemoReport, Pair, median_fall
 from studio.errors import FaultsError, NotFoundError
 from studio.settings import Settings
 from studio.studio import Studio
@@ -50,6 +50,7 @@ def test_from_photos_to_packages(tmp_path: Path, presets: Path, sample_brand: Pa
         assert sheet.width > 192
         assert sheet.height > 2 * 256
     assert report.home.is_relative_to(settings.home)
+    assert DemoReport.model_validate_json((report.home / "report.json").read_text()) == report
     assert not (tmp_path / "own").exists()
 
 
