@@ -19,6 +19,9 @@ from studio.studio import Accounts
 HERE = Path(__file__).parent
 TRIES, WINDOW_S = 8, 300.0
 """Wrong tries from one address before it has to wait."""
+# The page knows no language yet, and runs no script: it says everything in both.
+TOO_MANY = "Too many wrong tries. Wait five minutes. 試行回数が多すぎます。5分お待ちください。"
+NOT_TOGETHER = "Name and password do not belong together. 名前またはパスワードが違います。"
 
 
 def refuse_without_accounts(accounts: Accounts, site: Site) -> None:
@@ -52,10 +55,10 @@ def routes(accounts: Accounts, site: Site) -> APIRouter:
         with one_at_a_time:
             _forget_old(wrong)
             if len(wrong[address]) >= TRIES:
-                return HTMLResponse(page.replace("{{message}}", "Too many wrong tries. Wait five minutes."), 429)
+                return HTMLResponse(page.replace("{{message}}", TOO_MANY), 429)
             if not accounts.check(name, password):
                 wrong[address].append(time.monotonic())
-                return HTMLResponse(page.replace("{{message}}", "Name and password do not belong together."), 403)
+                return HTMLResponse(page.replace("{{message}}", NOT_TOGETHER), 403)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             COOKIE, accounts.session(name), max_age=accounts.session_s, httponly=True, samesite="lax", secure=site.https
