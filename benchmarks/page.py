@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from benchmarks.plan import Plan
 from benchmarks.results import Figure
 from benchmarks.rounds import Case, Work
 from benchmarks.server import Served, browser, served, settings_of
-from benchmarks.start import run
+from benchmarks.start import import_arm
 from benchmarks.subject import main
 from studio.records.base import new_id, now
 from studio.records.generation import GenerationRequest, Variant
@@ -53,10 +54,6 @@ def cases(plan: Plan, folder: Path) -> Sequence[Case]:
     """Processes to their first page, beside one that only imports what every page needs."""
 
     @contextmanager
-    def imported() -> Iterator[Work]:
-        yield Work(lambda _: run(["-c", "import gradio"], plan), lambda _: np.zeros(1))
-
-    @contextmanager
     def opened() -> Iterator[Work]:
         def to_first_page(number: int) -> None:
             with served(plan, folder / f"start_{number}"):
@@ -64,7 +61,7 @@ def cases(plan: Plan, folder: Path) -> Sequence[Case]:
 
         yield Work(to_first_page, lambda _: np.zeros(1))
 
-    arms = {GRADIO: imported, SERVE: opened}
+    arms = {GRADIO: partial(import_arm, plan, "import gradio"), SERVE: opened}
     return [Case("first", "From the start of a process to the first page", "start", 1, arms)]
 
 

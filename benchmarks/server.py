@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.plan import Plan
+from benchmarks.start import environment
 from studio.errors import NotFoundError
 from studio.settings import REPOSITORY, Settings
 
@@ -51,20 +51,12 @@ def served(plan: Plan, home: Path) -> Iterator[Served]:
         RuntimeError: it ended, or did not answer in time; tells what it said.
     """
     settings = settings_of(plan, home)
-    told = {
-        "STUDIO_HOME": str(home),
-        "STUDIO_PRESETS": str(settings.presets),
-        "STUDIO_BRAND_MODELS": str(settings.brand_models),
-        "STUDIO_DEVICE": "cpu",
-        "STUDIO_DTYPE": "fp32",
-        "STUDIO_THREADS": str(plan.threads),
-        "OMP_NUM_THREADS": str(plan.threads),
-    }
+    told = {"STUDIO_HOME": str(home), "STUDIO_BRAND_MODELS": str(settings.brand_models)}
     log = home / "server.log"
     with log.open("w") as said:
         process = subprocess.Popen(
             [sys.executable, "app.py", "serve", "--port", "0"],
-            cwd=REPOSITORY, env=os.environ | told, stdout=said, stderr=said, text=True,
+            cwd=REPOSITORY, env=environment(plan) | told, stdout=said, stderr=said, text=True,
         )  # fmt: skip
     try:
         yield Served(_first_page(process, log), process)

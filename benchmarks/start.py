@@ -102,13 +102,9 @@ def import_arm(plan: Plan, code: str) -> Iterator[Work]:
     yield Work(lambda _: run(["-c", code], plan), lambda _: np.zeros(1))
 
 
-def run(arguments: list[str], plan: Plan) -> None:
-    """A Python process to its end, with the plan's threads and presets, on the CPU, in fp32.
-
-    Raises:
-        RuntimeError: it failed; tells the end of what it said.
-    """
-    told = {
+def environment(plan: Plan) -> dict[str, str]:
+    """What a process of this project is told: the plan's threads and presets, the CPU, fp32, no network."""
+    return os.environ | {
         "OMP_NUM_THREADS": str(plan.threads),
         "STUDIO_THREADS": str(plan.threads),
         "STUDIO_PRESETS": str(plan.presets),
@@ -118,8 +114,16 @@ def run(arguments: list[str], plan: Plan) -> None:
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+
+
+def run(arguments: list[str], plan: Plan) -> None:
+    """A Python process to its end, with the plan's threads and presets, on the CPU, in fp32.
+
+    Raises:
+        RuntimeError: it failed; tells the end of what it said.
+    """
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=REPOSITORY, env=os.environ | told, capture_output=True, text=True
+        [sys.executable, *arguments], cwd=REPOSITORY, env=environment(plan), capture_output=True, text=True
     )
     if done.returncode:
         raise RuntimeError(f"{arguments[0]} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
