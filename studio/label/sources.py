@@ -69,11 +69,8 @@ def gather(paths: Sequence[Path], limits: ZipLimits, stack: ExitStack) -> tuple[
                 files += _zip(path, limits, stack)
             else:
                 files.append(SourceFile(str(path.parent), "", file_name(path), partial(_read, path, limits)))
-        except FaultsError as error:
-            faults += [Fault(f"{file_name(path)}: {f.where}", f.what, f.next_step) for f in error.faults]
-            left_out.append(refused(file_name(path), error))
         except InputError as error:
-            faults.append(Fault(file_name(path), error.message, error.next_step))
+            faults += _faults(file_name(path), error)
             left_out.append(refused(file_name(path), error))
     if missing or (faults and not files):
         raise FaultsError("Nothing was ingested", faults)
@@ -130,6 +127,12 @@ def _is_clutter(file: SourceFile) -> bool:
     """What operating systems leave behind."""
     parts = [*file.folder.split("/"), file.name]
     return file.name.startswith(".") or any(part.lower() in _CLUTTER for part in parts)
+
+
+def _faults(name: str, error: InputError) -> list[Fault]:
+    if isinstance(error, FaultsError):
+        return [Fault(f"{name}: {f.where}", f.what, f.next_step) for f in error.faults]
+    return [Fault(name, error.message, error.next_step)]
 
 
 def refused(name: str, error: InputError) -> FileFinding:

@@ -60,6 +60,7 @@ class TrainingRun(Record):
     id: str
     config: TrainingConfig
     folder: str
+    """Where it was prepared. A home may have moved since: a run is found in its home by its id."""
     status: Literal["waiting", "running", "stopped", "done", "failed"]
     step: int = 0
     data_sha256: str = ""
