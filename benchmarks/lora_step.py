@@ -91,20 +91,21 @@ def studio_arm(plan: Plan, folder: Path) -> Iterator[Work]:
     import torch
 
     from studio.train.loop_adapter import lora_attached
-    from studio.train.loop_objective import Objective
     from studio.train.loop_trainer import LoraTrainer
 
     torch.set_num_threads(plan.threads)
     cache, config = ModelCache(Registry(presets_of(plan)), CACHE_BYTES), config_of(plan)
-    encodings = Encodings(folder, presets_of(plan).base_folder(plan.base))
+    architecture = cache.registry.family(plan.base).architecture
+    encodings = Encodings(folder, presets_of(plan).base_folder(plan.base), architecture)
     encode(plan, cache, encodings)
     photos = [_photo(encodings, item) for item, _ in items_of(plan)]
     with (
         cache.use_all(ComponentKey(plan.base, "scheduler"), ComponentKey(plan.base, "unet")) as (scheduler, unet),
         lora_attached(unet, config) as parameters,
     ):
-        objective = Objective(scheduler, config.snr_gamma)
-        trainer = LoraTrainer(unet, parameters, objective, photos, encodings.text(""), config, None)
+        objective = architecture.objective(scheduler, config.snr_gamma)
+        empty = encodings.text("")
+        trainer = LoraTrainer(architecture, unet, parameters, objective, photos, empty, config, None)
         yield Work(lambda number: [trainer.step(step) for step in steps_of(plan, number)], losses)
 
 
@@ -120,7 +121,7 @@ def encode(plan: Plan, cache: ModelCache, encodings: Encodings) -> tuple[float, 
         captions = ["", *(item.caption for item, _ in items)]
         began = time.perf_counter()
         for caption in captions:
-            encodings.encode_text(caption, tokenizer, encoder)
+            encodings.encode_text(caption, {"tokenizer": tokenizer, "text_encoder": encoder})
         captions_s = time.perf_counter() - began
     return photos_s / len(items), captions_s / len(captions)
 
@@ -154,8 +155,9 @@ def figures(plan: Plan, folder: Path) -> Sequence[Figure]:
     """What encoding once costs, which no step of the studio's trainer shows."""
     cache = ModelCache(Registry(presets_of(plan)), CACHE_BYTES)
     base = presets_of(plan).base_folder(plan.base)
-    encode(plan, cache, Encodings(folder / "warm_up", base))
-    photo_s, caption_s = encode(plan, cache, Encodings(folder / "counted", base))
+    architecture = cache.registry.family(plan.base).architecture
+    encode(plan, cache, Encodings(folder / "warm_up", base, architecture))
+    photo_s, caption_s = encode(plan, cache, Encodings(folder / "counted", base, architecture))
     return [
         Figure(what="encoding one photo and keeping it, once for all runs", value=photo_s),
         Figure(what="encoding one caption and keeping it, once for all runs", value=caption_s),

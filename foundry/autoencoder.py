@@ -121,13 +121,28 @@ def latent_scale(model: AutoencoderKL, renders: Renders, count: int = 256) -> fl
     return 1 / float(latents.std())
 
 
+def grown(model: AutoencoderKL) -> AutoencoderKL:
+    """The same function with at least two residual layers a block: a new layer's branch starts at zero, so the encoder's
+    latents stay what croquis was trained on, and the decoder has room to learn on.
+    """
+    if model.config.layers_per_block >= 2:
+        return model
+    larger = AutoencoderKL.from_config({**model.config, "layers_per_block": 2})
+    missing = larger.load_state_dict(model.state_dict(), strict=False).missing_keys
+    with torch.no_grad():
+        for name, parameter in larger.named_parameters():
+            if name in missing and ".conv2." in name:
+                parameter.zero_()
+    return larger
+
+
 def start(renders: Renders, decoder_only: bool) -> AutoencoderKL:
     """A linear start; or the finished autoencoder with only its decoder to train, so that its latents stay."""
     if not decoder_only:
         model = build()
         start_linear(model, renders)
         return model
-    model = AutoencoderKL.from_pretrained(FOLDER / "vae")
+    model = grown(AutoencoderKL.from_pretrained(FOLDER / "vae"))
     model.encoder.requires_grad_(False)
     model.quant_conv.requires_grad_(False)
     return model

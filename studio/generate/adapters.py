@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from studio.errors import GateError
 from studio.generate.pictures import Adapter
-from studio.models.weights import load_weights
+from studio.models.lora_file import read_lora
 
 if TYPE_CHECKING:
     from studio.presets import Presets
-
-MAX_LORA_BYTES = 2**30
 
 
 def load_adapter(presets: Presets, name: str) -> Adapter:
@@ -20,6 +18,7 @@ def load_adapter(presets: Presets, name: str) -> Adapter:
     Raises:
         NotFoundError: no such brand model, or its file is gone.
         GateError: the file is not the one that the card was written for, or not a plain file beside the card.
+        CapabilityError: it is no LoRA that can be applied.
     """
     folder = presets.brand_model_folder(name)
     card = presets.brand_models()[name]
@@ -28,5 +27,4 @@ def load_adapter(presets: Presets, name: str) -> Adapter:
         raise GateError(
             f"The card of {name} points to weights outside its folder.", "Train or copy the brand model again."
         )
-    _, state_dict = load_weights(path, max_bytes=MAX_LORA_BYTES, allow={card.weights_sha256})
-    return Adapter(card, state_dict)
+    return Adapter(card, read_lora(path, allow={card.weights_sha256}))

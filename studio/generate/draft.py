@@ -97,7 +97,9 @@ class DraftService:
 
     def seconds_per_step(self, base: str) -> float | None:
         """What one step of one picture took lately; None before the first picture."""
-        lately = [variant for variant in self._store.variants.find(newest=_TIMED) if variant.request.base == base]
+        found = self._store.variants.find(newest=_TIMED)
+        # What a tool made of a picture took no steps.
+        lately = [variant for variant in found if variant.request.base == base and not variant.derived_from]
         if not lately:
             return None
         return statistics.median(variant.seconds / variant.request.num_inference_steps for variant in lately)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio.models.lora_file import LoraFile, LoraPart
 from studio.records.brand_model import BrandModel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from torch import Tensor
 
 
 def _pass() -> None:
@@ -65,13 +65,20 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A brand model's LoRA as read from its file: `state_dict` in diffusers' layout."""
+    """A brand model's LoRA as read from its file."""
 
     card: BrandModel
-    state_dict: Mapping[str, Tensor]
+    lora: LoraFile
+
+    @property
+    def state_dict(self) -> LoraPart:
+        """What it changes in the UNet or transformer."""
+        return self.lora.denoiser
 
 
 AdapterSource = Callable[[str], Adapter]
 """Brand model's name -> its LoRA."""
 DrawControl = Callable[..., Any]
 """(pose, framing) -> np.uint8 (H, W, 3), the OpenPose map."""
+ReadPicture = Callable[[str], "Image"]
+"""sha256 of a picture in the file store -> the picture."""

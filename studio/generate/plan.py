@@ -45,7 +45,7 @@ def plan(requests: Sequence[GenerationRequest], batch_size: int, skip: Iterable[
         skip: indices of requests that are drawn already.
     """
     drawn = set(skip)
-    stacks: dict[tuple[str, tuple[AdapterWeight, ...]], dict[tuple[int, int, int, bool, bool], list[int]]] = {}
+    stacks: dict[tuple[str, tuple[AdapterWeight, ...]], dict[tuple[object, ...], list[int]]] = {}
     for index, request in enumerate(requests):
         if index not in drawn:
             stack = stacks.setdefault((request.base, request.adapters), {})
@@ -55,7 +55,11 @@ def plan(requests: Sequence[GenerationRequest], batch_size: int, skip: Iterable[
     return [Batch(tuple(part), tuple(requests[i] for i in part)) for part in parts]
 
 
-def _shape(request: GenerationRequest) -> tuple[int, int, int, bool, bool]:
-    """Size, steps, and which networks run at all: with guidance the UNet sees each picture twice."""
-    width, height = request.framing.width_px, request.framing.height_px
-    return width, height, request.num_inference_steps, request.guidance_scale > 1, request.pose is not None
+def _shape(request: GenerationRequest) -> tuple[object, ...]:
+    """Size, steps, and which networks run at all: with guidance the denoiser sees each picture twice."""
+    framing, kinds = request.framing, tuple(control.kind for control in request.controls)
+    return (
+        framing.width_px, framing.height_px, request.num_inference_steps, request.guidance_scale > 1,
+        request.pose is not None, kinds, request.reference is not None, request.speed,
+        None if request.inpaint is None else request.inpaint.strength,
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
 from studio.generate.png import restore, to_png
 from studio.generate.prompt_length import PromptLengths
+from studio.measure.pictures import open_picture
 from studio.records.base import field_faults, new_id, now
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 
@@ -172,7 +173,12 @@ class GenerateService:
         return Engine(
             self._cache, device=self._device.device, dtype=self._device.dtype, draw_control=self._draw_control,
             adapters=lambda name: load_adapter(self._presets, name), patience_s=patience_s,
+            read_picture=self._read_picture,
         )  # fmt: skip
+
+    def _read_picture(self, sha256: str) -> Image:
+        """A picture of the file store, upright and in sRGB. Raises NotFoundError, InputError."""
+        return open_picture(self._store.files.path(sha256)).image
 
     def _kept(self, batch_id: str, requests: Sequence[GenerationRequest]) -> dict[int, Variant]:
         """What an earlier try of the same job has finished."""

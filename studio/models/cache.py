@@ -127,15 +127,10 @@ class ModelCache:
                 self._evict(key)
 
     def _load(self, key: ComponentKey, entry: _Entry) -> None:
-        family = self.registry.family(key.base)
-        if key.component not in family.components or key.dtype not in DTYPE_BYTES:
-            raise CapabilityError(
-                f"The base {key.base} has no {key.component} in {key.dtype}.",
-                f"It has {', '.join(sorted(family.components))} in {', '.join(DTYPE_BYTES)}.",
-            )
-        folder = self.registry.folder(key.base) / key.component
-        if not folder.is_dir():
-            raise CapabilityError(f"The base {key.base} lacks its folder {key.component}/.", "Install the base again.")
+        if key.dtype not in DTYPE_BYTES:
+            raise CapabilityError(f"There is no dtype {key.dtype}.", f"There are {', '.join(DTYPE_BYTES)}.")
+        loader = self.registry.loader(key.base, key.component)
+        folder = self.registry.component_folder(key.base, key.component)
         expected = self._expected_bytes(key)
         with self._mutex:
             self._make_room(key, expected)
@@ -143,7 +138,7 @@ class ModelCache:
         try:
             with self._loading:  # diffusers and transformers patch torch while they load: never two at a time
                 began = time.perf_counter()
-                value = family.components[key.component](folder, dtype=key.dtype, device=key.device)
+                value = loader(folder, dtype=key.dtype, device=key.device)
                 load_s = time.perf_counter() - began
         except BaseException:
             with self._mutex:
@@ -156,9 +151,8 @@ class ModelCache:
 
     def _expected_bytes(self, key: ComponentKey) -> int:
         """Bytes of a component before it is loaded, from the headers of its weights; 0 for those without weights."""
-        weights = self.registry.weights(key.base)
-        elements = sum(header.elements for name, header in weights.items() if name.startswith(f"{key.component}/"))
-        return elements * DTYPE_BYTES[key.dtype]
+        headers = self.registry.component_weights(key.base, key.component)
+        return sum(header.elements for header in headers) * DTYPE_BYTES[key.dtype]
 
     def _make_room(self, key: ComponentKey, needed: int) -> None:
         """Evict idle components, those first that cost the fewest seconds of reloading per byte that they free."""

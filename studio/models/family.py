@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from studio.records.capabilities import Capabilities
+from studio.models.architecture import Architecture
+from studio.records.capabilities import Capabilities, Capability
 
 DTYPE_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 """Dtypes that a component can be loaded in -> bytes of one number."""
@@ -20,21 +21,52 @@ class Loader(Protocol):
     def __call__(self, folder: Path, *, dtype: str, device: str) -> Any: ...
 
 
+YES = Capability(supported=True)
+
+
+def no(reason: str) -> Capability:
+    """What does not work, and why."""
+    return Capability(supported=False, reason=reason)
+
+
+@dataclass(frozen=True)
+class AddOn:
+    """Weights beside a base's own: pulled by `name`, or a component of the base itself where `name` is empty."""
+
+    name: str
+    component: str
+
+
 @dataclass(frozen=True)
 class Family:
-    """One architecture.
+    """One family of bases.
 
     Attributes:
         name: as in `BaseCard.family`.
         capabilities: what works, and why the rest does not.
-        components: component name (its folder in the base) -> loader.
-        lora_targets: names of the UNet's layers that a LoRA is trained on, as peft's `target_modules`.
+        components: component name (its folder in the base, or its kind in an add-on) -> loader.
+        lora_targets: names of the denoiser's layers that a LoRA is trained on, as peft's `target_modules`.
+        architecture: how its networks are called.
+        controlnets: kind of control map -> the ControlNets that follow it, the preferred one first.
     """
 
     name: str
     capabilities: Capabilities
     components: Mapping[str, Loader]
     lora_targets: tuple[str, ...]
+    architecture: Architecture
+    controlnets: Mapping[str, tuple[AddOn, ...]] = field(default_factory=dict)
+
+
+_TRUE = frozenset({"1", "ON", "YES", "TRUE"})
+"""What huggingface_hub takes for yes."""
+CLOSED_HERE = "STUDIO_CLOSED_THE_HUB"
+"""Set beside `HF_HUB_OFFLINE` where the studio has set it, so that a person's own choice can be told from that."""
+
+
+def person_is_offline(environ: Mapping[str, str]) -> bool:
+    """Whether a person, not the studio, has set `HF_HUB_OFFLINE`."""
+    return environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE and CLOSED_HERE not in environ
 
 
 def close_the_door() -> None:
@@ -43,6 +75,8 @@ def close_the_door() -> None:
     A person who has set `HF_HUB_OFFLINE` keeps their choice: loaders read local folders only in any case.
     """
     os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in _TRUE:
+        os.environ[CLOSED_HERE] = "1"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 

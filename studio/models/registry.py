@@ -6,10 +6,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.errors import NotFoundError
+from studio.errors import CapabilityError, NotFoundError
 from studio.models.families import FAMILIES
-from studio.models.family import Family
+from studio.models.family import AddOn, Family, Loader
 from studio.models.gate import WeightsHeader, check_model_folder
+from studio.presets import pick
 from studio.records.capabilities import BaseCard, Capabilities
 
 if TYPE_CHECKING:
@@ -48,20 +49,92 @@ class Registry:
         """What a base can do, without loading anything."""
         return self.family(base).capabilities
 
+    def control(self, base: str, kind: str) -> AddOn:
+        """The ControlNet of a base for one kind of map: the preferred one of those that are on this machine.
+
+        Raises:
+            CapabilityError: the base follows no such map, or its ControlNet has yet to be pulled.
+        """
+        family = self.family(base)
+        capability = family.capabilities.controlnet.get(kind)
+        if capability is None or not capability.supported:
+            reason = f": {capability.reason}" if capability is not None else "."
+            raise CapabilityError(f"{base} cannot follow a map of {kind}{reason}", "Choose another base, or no map.")
+        return self._first_present(base, family.controlnets[kind])
+
+    def loader(self, base: str, component: str) -> Loader:
+        """What loads a component of a base, or of an add-on. Raises CapabilityError, NotFoundError."""
+        family = self.family_of(base)
+        if component not in family.components:
+            raise CapabilityError(
+                f"The base {base} has no {component}.", f"It has {', '.join(sorted(family.components))}."
+            )
+        return family.components[component]
+
+    def family_of(self, name: str) -> Family:
+        """The family of a base or of an add-on. Raises NotFoundError."""
+        if name in self._presets.bases():
+            return self.family(name)
+        return FAMILIES[pick(self._presets.pullables(), name, "base or add-on").family]
+
+    def component_folder(self, name: str, component: str) -> Path:
+        """The checked folder of a component: a folder of the base, or the add-on's own.
+
+        Raises:
+            CapabilityError: it is not there.
+            NotFoundError, GateError: as `weights`.
+        """
+        self.weights(name)
+        root = self._root(name)
+        folder = root / component
+        if folder.is_dir():
+            return folder
+        if name in self._presets.bases():
+            raise CapabilityError(f"The base {name} lacks its folder {component}/.", "Install the base again.")
+        return root
+
     def folder(self, base: str) -> Path:
-        """The base's folder, after it has passed the gate. Raises NotFoundError, GateError."""
+        """The folder of a base or add-on, after it has passed the gate. Raises NotFoundError, GateError."""
         self.weights(base)
-        return self._presets.base_folder(base)
+        return self._root(base)
 
     def weights(self, base: str) -> dict[str, WeightsHeader]:
-        """The base's weights files by relative path, with their sha256. Raises NotFoundError, GateError."""
-        folder = self._presets.base_folder(base)
+        """The weights files of a base or add-on by relative path, with their sha256.
+
+        Raises:
+            NotFoundError, GateError.
+            CapabilityError: it has yet to be pulled.
+        """
+        folder = self._root(base)
         fingerprint = _fingerprint(folder)
         with self._lock:
             known = self._checked.get(base)
             if known is None or known[0] != fingerprint:
                 known = self._checked[base] = fingerprint, check_model_folder(folder)
         return dict(known[1])
+
+    def component_weights(self, name: str, component: str) -> list[WeightsHeader]:
+        """The weights files of one component."""
+        weights = self.weights(name)
+        own = [header for path, header in weights.items() if path.startswith(f"{component}/")]
+        return own if own or name in self._presets.bases() else list(weights.values())
+
+    def _root(self, name: str) -> Path:
+        return self._presets.base_folder(name) if name in self._presets.bases() else self._presets.addon_folder(name)
+
+    def _first_present(self, base: str, choices: tuple[AddOn, ...]) -> AddOn:
+        """The first add-on that is on this machine, its name filled in. Raises CapabilityError of the preferred one."""
+        missing: CapabilityError | None = None
+        for addon in choices:
+            named = addon if addon.name else AddOn(base, addon.component)
+            try:
+                self._root(named.name)
+            except CapabilityError as error:
+                missing = missing or error
+            else:
+                return named
+        assert missing is not None, f"{base}: a family that can do something names at least one add-on for it"
+        raise missing
 
 
 def _fingerprint(folder: Path) -> Fingerprint:

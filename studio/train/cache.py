@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image, ImageOps
 
 from studio.errors import Fault, FaultsError
+from studio.models.architecture import Architecture, Text
 from studio.store import write_atomic
 from studio.train.snapshot import TrainingItem
 
@@ -38,11 +39,13 @@ class Encodings:
     Args:
         folder: where they are kept; shared by all runs.
         base_folder: the base in diffusers layout.
+        architecture: how the base's networks are called.
     """
 
-    def __init__(self, folder: Path, base_folder: Path) -> None:
+    def __init__(self, folder: Path, base_folder: Path, architecture: Architecture) -> None:
         self._folder = folder
         self._base = base_folder
+        self._architecture = architecture
 
     @cached_property
     def scaling(self) -> tuple[float, float]:
@@ -57,7 +60,7 @@ class Encodings:
 
     @cached_property
     def _text_hash(self) -> str:
-        return component_hash(self._base / "text_encoder") + component_hash(self._base / "tokenizer")
+        return "".join(component_hash(self._base / part) for part in self._architecture.text_parts)
 
     def without_latents(self, items: Iterable[TrainingItem], *, mirrored: bool) -> list[tuple[TrainingItem, bool]]:
         """(photo, whether mirrored) of all that still have to be encoded."""
@@ -77,16 +80,13 @@ class Encodings:
             posterior = vae.encode(pixels).latent_dist
         self._save(self._latent_path(item, mirrored=mirrored), {"mean": posterior.mean[0], "std": posterior.std[0]})
 
-    def encode_text(self, caption: str, tokenizer: Any, text_encoder: Any) -> None:
-        """Encode one caption, padded as pipelines pad it, and keep the result."""
+    def encode_text(self, caption: str, parts: Mapping[str, Any]) -> None:
+        """Encode one caption and keep the result. `parts`: the architecture's `text_parts` by name."""
         import torch
 
-        ids = tokenizer(
-            caption, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-        ).input_ids
         with torch.inference_mode():
-            embedding = text_encoder(ids.to(text_encoder.device))[0]
-        self._save(self._text_path(caption), {"embedding": embedding[0]})
+            text = self._architecture.encode(parts, caption)
+        self._save(self._text_path(caption), dict(text))
 
     def latents(self, item: TrainingItem, *, mirrored: bool) -> Posterior:
         """The kept posterior of one photo, on the CPU in fp32."""
@@ -95,11 +95,11 @@ class Encodings:
         kept = load_file(self._latent_path(item, mirrored=mirrored))
         return Posterior(kept["mean"], kept["std"])
 
-    def text(self, caption: str) -> torch.Tensor:
-        """The kept embedding (L, D) of one caption, on the CPU in fp32."""
+    def text(self, caption: str) -> Text:
+        """The kept embeddings of one caption, on the CPU in fp32."""
         from safetensors.torch import load_file
 
-        return load_file(self._text_path(caption))["embedding"]
+        return load_file(self._text_path(caption))
 
     def _latent_path(self, item: TrainingItem, *, mirrored: bool) -> Path:
         cut = f"{item.crop_px}:{item.width_px}x{item.height_px}:{mirrored}"
@@ -114,17 +114,16 @@ class Encodings:
         write_atomic(path, save({name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
-def refuse_long_captions(items: Iterable[TrainingItem], tokenizer: Any) -> None:
+def refuse_long_captions(items: Iterable[TrainingItem], architecture: Architecture, parts: Mapping[str, Any]) -> None:
     """A caption beyond the text encoder's length would be cut without a word.
 
     Raises:
         FaultsError: names every photo with such a caption.
     """
-    limit = int(tokenizer.model_max_length)
     faults = [
-        Fault(item.file_name, f"its caption has {length} tokens, the base reads {limit}.", "Shorten it.")
+        Fault(item.file_name, f"its caption has {found.tokens} tokens, the base reads {found.limit}.", "Shorten it.")
         for item in items
-        if (length := len(tokenizer(item.caption, truncation=False, verbose=False).input_ids)) > limit
+        if (found := architecture.unread(parts, item.caption)) is not None
     ]
     if faults:
         raise FaultsError("Captions", faults)

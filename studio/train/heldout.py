@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from studio.models.architecture import Objective, Text
 from studio.train.buckets import Bucket
 from studio.train.sampler import derived_seed
 
 if TYPE_CHECKING:
     import torch
 
-    from studio.train.loop_objective import Objective
     from studio.train.loop_trainer import EncodedPhoto, LoraTrainer
 
 TIMESTEPS_PER_PHOTO = 4
 MAX_HELD_OUT = 8
 MAX_TRAINED = 4
 """Photos measured. Each costs `TIMESTEPS_PER_PHOTO` forward passes at every measurement."""
+
+
+class _Question(NamedTuple):
+    """Latents and noise (C, h, w), the timestep's place in [0, 1), the caption's embeddings."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    place: float
+    text: Text
 
 
 class FixedQuestions:
@@ -35,17 +44,18 @@ class FixedQuestions:
         import torch
 
         self._objective = objective
-        groups: dict[Bucket, list[tuple[torch.Tensor, torch.Tensor, int, torch.Tensor]]] = {}
+        groups: dict[Bucket, list[_Question]] = {}
         for place, photo in enumerate(photos):
             rng = torch.Generator().manual_seed(derived_seed(seed, "held-out", photo.key))
             mean = photo.sides[0].mean
             for part in range(TIMESTEPS_PER_PHOTO):
                 within = (part + (place + 0.5) / len(photos)) / TIMESTEPS_PER_PHOTO
                 noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-                question = (mean, noise, int(within * objective.num_train_timesteps), photo.text)
-                groups.setdefault(photo.bucket, []).append(question)
+                groups.setdefault(photo.bucket, []).append(_Question(mean, noise, within, photo.text))
         self._batches = [
-            _stacked(group[i : i + batch_size]) for group in groups.values() for i in range(0, len(group), batch_size)
+            (bucket, group[i : i + batch_size])
+            for bucket, group in groups.items()
+            for i in range(0, len(group), batch_size)
         ]
 
     def loss(self, trainer: LoraTrainer) -> float:
@@ -54,22 +64,12 @@ class FixedQuestions:
 
         errors = []
         with torch.no_grad():
-            for latents, noise, timesteps, texts in self._batches:
-                prediction = trainer.predict(self._objective.noised(latents, noise, timesteps), timesteps, texts)
-                errors.append(self._objective.errors(prediction, latents, noise, timesteps))
+            for bucket, questions in self._batches:
+                latents = torch.stack([q.latents for q in questions])
+                noise = torch.stack([q.noise for q in questions])
+                places = torch.tensor([q.place for q in questions], dtype=torch.float64)
+                times = self._objective.times_of(places, bucket.width_px * bucket.height_px).to(latents.device)
+                noisy = self._objective.noised(latents, noise, times)
+                prediction = trainer.predict(noisy, times, [q.text for q in questions], bucket)
+                errors.append(self._objective.errors(prediction, latents, noise, times))
         return float(torch.cat(errors).mean())
-
-
-def _stacked(
-    questions: Sequence[tuple[torch.Tensor, torch.Tensor, int, torch.Tensor]],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """latents (B, C, h, w), noise (B, C, h, w), timesteps (B,), texts (B, L, D)."""
-    import torch
-
-    latents, noise, timesteps, texts = zip(*questions, strict=True)
-    return (
-        torch.stack(latents),
-        torch.stack(noise),
-        torch.tensor(timesteps, device=latents[0].device),
-        torch.stack(texts),
-    )

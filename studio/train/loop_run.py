@@ -10,6 +10,7 @@ from studio.devices import Device
 from studio.errors import ResourceError
 from studio.jobs import JobContext
 from studio.models import ComponentKey, ModelCache
+from studio.models.architecture import Objective, Text
 from studio.records.training import OverfitVerdict
 from studio.store import FileStore
 from studio.train.cache import Encodings, Posterior, refuse_long_captions
@@ -17,7 +18,6 @@ from studio.train.checkpoint import Checkpoints
 from studio.train.heldout import MAX_HELD_OUT, MAX_TRAINED, FixedQuestions
 from studio.train.loop import Watch, train
 from studio.train.loop_adapter import lora_attached
-from studio.train.loop_objective import Objective
 from studio.train.loop_trainer import EncodedPhoto, LoraTrainer
 from studio.train.metrics import Metrics
 from studio.train.run_folder import RunFolder
@@ -46,6 +46,7 @@ class Session:
         self._config = folder.config()
         self._snapshot = folder.snapshot()
         self._cache = cache
+        self._architecture = cache.registry.family(self._config.base).architecture
         self._files = files
         self._encodings = encodings
         self._device = device.device
@@ -71,14 +72,15 @@ class Session:
         """
         try:
             with self._cache.use(self._key("scheduler", "fp32")) as scheduler:
-                objective = Objective(scheduler, self._config.snr_gamma)
+                objective = self._architecture.objective(scheduler, self._config.snr_gamma)
             self._encode(give_way)
             with (
-                self._cache.use(self._key("unet", self._dtype)) as unet,
-                lora_attached(unet, self._config) as parameters,
+                self._cache.use(self._key(self._architecture.denoiser, self._dtype)) as denoiser,
+                lora_attached(denoiser, self._config) as parameters,
             ):
                 trainer = LoraTrainer(
-                    unet,
+                    self._architecture,
+                    denoiser,
                     parameters,
                     objective,
                     self._photos(self._snapshot.train, mirrored=self._config.random_flip),
@@ -88,7 +90,7 @@ class Session:
                 )
                 prompts = sample_prompts(self._config, self._snapshot)
                 samples = Samples(self._folder.samples, prompts, self._config.sample_seed, draw)
-                self._train(trainer, objective, lambda step: samples.draw(unet, step), saved, give_way)
+                self._train(trainer, objective, lambda step: samples.draw(denoiser, step), saved, give_way)
         except torch.OutOfMemoryError as error:
             raise ResourceError(
                 f"The device ran out of memory while {self._config.name} was trained.",
@@ -149,17 +151,18 @@ class Session:
                     encodings.encode_latents(item, self._files.path(item.sha256), vae, mirrored=side)
                     context.progress(done := done + 1, total, "encoding photos")
         if texts:
-            keys = (self._key("tokenizer", "fp32"), self._key("text_encoder", "fp32"))
-            with self._cache.use_all(*keys) as (tokenizer, text_encoder):
-                refuse_long_captions(self._snapshot.items, tokenizer)
+            names = self._architecture.text_parts
+            with self._cache.use_all(*(self._key(name, "fp32") for name in names)) as found:
+                parts = dict(zip(names, found, strict=True))
+                refuse_long_captions(self._snapshot.items, self._architecture, parts)
                 for caption in texts:
                     give_way()
                     context.check()
-                    encodings.encode_text(caption, tokenizer, text_encoder)
+                    encodings.encode_text(caption, parts)
                     context.progress(done := done + 1, total, "encoding captions")
 
     def _photos(self, items: tuple[TrainingItem, ...], *, mirrored: bool) -> list[EncodedPhoto]:
-        """Encodings on the device, scaled as the UNet knows them; with their mirror images where asked."""
+        """Encodings on the device, scaled as the denoiser knows them; with their mirror images where asked."""
         return [
             EncodedPhoto(
                 key=item.sha256,
@@ -175,9 +178,9 @@ class Session:
         mean, std = self._encodings.latents(item, mirrored=mirrored)
         return Posterior(((mean - shift) * factor).to(self._device), (std * factor).to(self._device))
 
-    def _text(self, caption: str) -> torch.Tensor:
-        return self._encodings.text(caption).to(self._device)
+    def _text(self, caption: str) -> Text:
+        return {name: value.to(self._device) for name, value in self._encodings.text(caption).items()}
 
     def _key(self, component: str, dtype: str) -> ComponentKey:
-        device = "cpu" if component in ("scheduler", "tokenizer") else self._device
+        device = "cpu" if component.startswith(("scheduler", "tokenizer")) else self._device
         return ComponentKey(self._config.base, component, dtype, device)

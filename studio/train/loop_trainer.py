@@ -16,12 +16,13 @@ from typing import Any
 import torch
 
 from studio.errors import InputError
+from studio.models.architecture import Architecture, Objective, Text
+from studio.records.pose import Framing
 from studio.records.training import TrainingConfig
 from studio.train.buckets import Bucket
 from studio.train.cache import Posterior
 from studio.train.checkpoint import Checkpoint
 from studio.train.loop_adapter import Parameters
-from studio.train.loop_objective import Objective
 from studio.train.sampler import BatchSampler, derived_seed
 
 MAX_GRAD_NORM = 1.0
@@ -30,37 +31,40 @@ MAX_GRAD_NORM = 1.0
 
 @dataclass(frozen=True)
 class EncodedPhoto:
-    """One photo as steps see it, scaled for the UNet and on its device."""
+    """One photo as steps see it, scaled for the denoiser and on its device."""
 
     key: str
     """Content address; fixes the photo's noise in held-out measurements."""
     bucket: Bucket
     sides: tuple[Posterior, ...]
     """As it is, and mirrored where the config asks for that. Mean and std (C, h, w)."""
-    text: torch.Tensor
-    """(L, D)"""
+    text: Text
+    """Of its caption."""
 
 
 class LoraTrainer:
     """One optimiser step at a time on attached matrices.
 
     Args:
+        architecture: how the denoiser is called.
         parameters: from `lora_attached`.
-        empty_text: (L, D) embedding of the empty caption, shown instead of a dropped one.
+        empty_text: of the empty caption, shown instead of a dropped one.
         autocast: dtype of the forward pass; None for plain fp32.
     """
 
     def __init__(
         self,
-        unet: Any,
+        architecture: Architecture,
+        denoiser: Any,
         parameters: Parameters,
         objective: Objective,
         photos: Sequence[EncodedPhoto],
-        empty_text: torch.Tensor,
+        empty_text: Text,
         config: TrainingConfig,
         autocast: torch.dtype | None,
     ) -> None:
-        self._unet = unet
+        self._architecture = architecture
+        self._denoiser = denoiser
         self._parameters = parameters
         self._objective = objective
         self._photos = photos
@@ -101,20 +105,23 @@ class LoraTrainer:
         dropped = torch.rand(count, generator=rng) < self._config.caption_dropout
         # One timestep from each of `count` equal ranges: the same mean as independent draws with less scatter.
         places = (torch.arange(count) + torch.rand(count, generator=rng)) / count
-        timesteps = (places * self._objective.num_train_timesteps).long().to(self._device)
+        bucket = photos[0].bucket
+        times = self._objective.times_of(places, bucket.width_px * bucket.height_px).to(self._device)
         sides = [p.sides[-1 if m else 0] for p, m in zip(photos, mirrored.tolist(), strict=True)]
         mean, std = (torch.stack(values) for values in zip(*sides, strict=True))
         latents = mean + std * self._noise(mean.shape, rng)
         noise = self._noise(mean.shape, rng)
         texts = [self._empty_text if d else p.text for p, d in zip(photos, dropped.tolist(), strict=True)]
-        prediction = self.predict(self._objective.noised(latents, noise, timesteps), timesteps, torch.stack(texts))
-        errors = self._objective.errors(prediction, latents, noise, timesteps)
-        return (errors * self._objective.weights(timesteps)).mean()
+        prediction = self.predict(self._objective.noised(latents, noise, times), times, texts, bucket)
+        errors = self._objective.errors(prediction, latents, noise, times)
+        return (errors * self._objective.weights(times)).mean()
 
-    def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-        """The UNet's answer. noisy (B, C, h, w), timesteps (B,), texts (B, L, D) -> (B, C, h, w)."""
+    def predict(self, noisy: torch.Tensor, times: torch.Tensor, texts: Sequence[Text], bucket: Bucket) -> torch.Tensor:
+        """The denoiser's answer. noisy (B, C, h, w), times (B,), B texts -> (B, C, h, w)."""
+        framing = Framing(width_px=bucket.width_px, height_px=bucket.height_px)
         with self._precision():
-            return torch.as_tensor(self._unet(noisy, timesteps, encoder_hidden_states=texts).sample)
+            inputs = self._architecture.inputs(self._denoiser, texts, [framing] * len(texts))
+            return self._architecture.predict(self._denoiser, noisy, times, inputs, {})
 
     def _precision(self) -> AbstractContextManager[Any]:
         return nullcontext() if self._autocast is None else torch.autocast(self._device.type, dtype=self._autocast)
@@ -124,7 +131,7 @@ class LoraTrainer:
 
     @property
     def _device(self) -> torch.device:
-        return self._empty_text.device
+        return next(iter(self._parameters.values())).device
 
     def checkpoint(self, step: int) -> Checkpoint:
         """Copies of the matrices and of the optimiser's moments."""

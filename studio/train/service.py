@@ -158,11 +158,16 @@ class TrainService:
         def saved(step: int, verdict: OverfitVerdict) -> None:
             self._update(run.id, context, step=step, verdict=verdict)
 
+        registry = self._cache.registry
         session = Session(
             folder,
             cache=self._cache,
             files=self._store.files,
-            encodings=Encodings(self._settings.home / "encodings", self._cache.registry.folder(run.config.base)),
+            encodings=Encodings(
+                self._settings.home / "encodings",
+                registry.folder(run.config.base),
+                registry.family(run.config.base).architecture,
+            ),
             device=choose_device(self._settings),
             context=context,
         )

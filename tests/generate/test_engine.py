@@ -19,10 +19,11 @@ from studio.errors import Cancelled, CapabilityError, FaultsError, ResourceError
 from studio.generate import Preview, Watch
 from studio.generate.adapters import load_adapter
 from studio.generate.engine import Engine
-from studio.generate.engine.control import ControlPictures
-from studio.generate.engine.denoise import Conditions, denoise
+from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
+from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.text import encode_all
 from studio.models import ComponentKey, ModelCache
+from studio.models.families.croquis import CROQUIS
 from studio.models.lora_slot import adapters_applied
 from studio.presets import Presets
 from studio.records.brand_model import BrandModel
@@ -36,8 +37,18 @@ def no_adapters(name: str) -> Any:
     raise AssertionError(f"{name} was not asked for")
 
 
-def engine(cache: ModelCache, *, batch_size: int = 1, dtype: str = "fp32", adapters: Any = no_adapters) -> Engine:
-    return Engine(cache, device="cpu", dtype=dtype, adapters=adapters, draw_control=draw_control, batch_size=batch_size)
+def no_pictures(sha256: str) -> Any:
+    raise AssertionError(f"{sha256} was not asked for")
+
+
+def engine(
+    cache: ModelCache, *, batch_size: int | None = 1, dtype: str = "fp32", adapters: Any = no_adapters,
+    pictures: Any = no_pictures,
+) -> Engine:  # fmt: skip
+    return Engine(
+        cache, device="cpu", dtype=dtype, adapters=adapters, draw_control=draw_control, read_picture=pictures,
+        batch_size=batch_size,
+    )  # fmt: skip
 
 
 def draw(made: Engine, requests: list[GenerationRequest], **options: Any) -> list[np.ndarray]:
@@ -72,15 +83,19 @@ def stock_draw(pipeline: Any, asked: GenerationRequest, output_type: str) -> Any
 def our_latents(cache: ModelCache, asked: GenerationRequest, scheduler: Any, stack: Any = ()) -> torch.Tensor:
     """The latents that the engine would decode."""
     with cache.use_all(ComponentKey("croquis", "tokenizer"), KEYS["text_encoder"]) as (tokenizer, encoder):
-        texts = encode_all(tokenizer, encoder, [asked.prompt, asked.negative_prompt])
+        parts = {"tokenizer": tokenizer, "text_encoder": encoder}
+        texts = encode_all(CROQUIS.architecture, parts, [asked.prompt, asked.negative_prompt])
     with cache.use_all(KEYS["controlnet"], KEYS["unet"], KEYS["vae"]) as (controlnet, unet, vae):
-        size = asked.framing.height_px // 8, asked.framing.width_px // 8
-        control = ControlPictures(draw_control) if asked.pose is not None else None
+        networks = Networks(CROQUIS.architecture, unet, vae, scheduler)
         by_base = {("croquis", text): value for text, value in texts.items()}
-        conditions = Conditions.of((asked,), by_base, control, size, unet)
-        used = controlnet if asked.pose is not None else None
-        with adapters_applied(unet, stack):
-            return denoise(unet, used, vae, scheduler, conditions, (0,), Watch())
+        conditions = Conditions.of((asked,), by_base, networks)
+        kinds, maps = kinds_of(asked), [ControlPictures(draw_control, no_pictures).asked(asked)]
+        nets = [controlnet] * len(kinds)
+        with (
+            adapters_applied(unet, stack),
+            controls_of(CROQUIS.architecture, nets, kinds, maps, unet, vae) as controls,
+        ):
+            return denoise(networks, conditions, controls, (0,), Watch())
 
 
 SCHEDULERS = [
@@ -159,7 +174,7 @@ def test_alone_or_in_a_batch_a_seed_draws_the_same(shared_cache: ModelCache) -> 
 
 
 def test_bf16_draws_alone_whatever_is_asked_with_it(shared_cache: ModelCache) -> None:
-    made = Engine(shared_cache, device="cpu", dtype="bf16", adapters=no_adapters, draw_control=draw_control)
+    made = engine(shared_cache, dtype="bf16", batch_size=None)
     requests = [request(seed, num_inference_steps=2) for seed in (1, 2)]
     [first, second] = draw(made, requests)
     assert np.array_equal(draw(made, requests[1:])[0], second)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from studio.errors import FaultsError
+from studio.models.families.croquis import CROQUIS
 from studio.store import FileStore
 from studio.train.cache import Encodings, load_pixels, refuse_long_captions
 from studio.train.snapshot import TrainingItem
@@ -35,7 +36,7 @@ def files(tmp_path: Path) -> FileStore:
 
 @pytest.fixture
 def encodings(tmp_path: Path, tiny_base: Path) -> Encodings:
-    return Encodings(tmp_path / "encodings", tiny_base)
+    return Encodings(tmp_path / "encodings", tiny_base, CROQUIS.architecture)
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +64,17 @@ def test_cached_text_equals_a_live_encode(encodings: Encodings, tiny_base: Path)
 
     tokenizer = CLIPTokenizer.from_pretrained(tiny_base / "tokenizer")
     text_encoder = CLIPTextModel.from_pretrained(tiny_base / "text_encoder").eval()
+    parts = {"tokenizer": tokenizer, "text_encoder": text_encoder}
     for caption in ("", "a photo of a navy dress"):
-        encodings.encode_text(caption, tokenizer, text_encoder)
+        encodings.encode_text(caption, parts)
         ids = tokenizer(caption, padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.no_grad():
-            live = text_encoder(ids)[0][0]
-        assert torch.equal(encodings.text(caption), live)
+            live = text_encoder(ids)[0]
+        assert torch.equal(encodings.text(caption)["hidden"], live)
     assert encodings.without_text(["", "a photo of a navy dress", "another"]) == ["another"]
     long = item_of("0" * 64, caption="dress " * 80, file_name="long.png")
     with pytest.raises(FaultsError, match=r"long\.png: its caption has \d+ tokens, the base reads 64"):
-        refuse_long_captions([item_of("0" * 64), long], tokenizer)
+        refuse_long_captions([item_of("0" * 64), long], CROQUIS.architecture, parts)
 
 
 def test_what_an_encoding_was_made_from_decides_whether_it_counts(
@@ -87,7 +89,8 @@ def test_what_an_encoding_was_made_from_decides_whether_it_counts(
     changed = tmp_path / "base"
     shutil.copytree(tiny_base, changed)
     (changed / "vae" / "config.json").write_text((changed / "vae" / "config.json").read_text() + " ")
-    assert Encodings(tmp_path / "encodings", changed).without_latents([item], mirrored=False) == [(item, False)]
+    again = Encodings(tmp_path / "encodings", changed, CROQUIS.architecture)
+    assert again.without_latents([item], mirrored=False) == [(item, False)]
 
 
 def stored(files: FileStore, picture: Image.Image, **options: Any) -> Path:

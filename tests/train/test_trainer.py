@@ -14,12 +14,13 @@ import torch
 from torch.testing import assert_close
 
 from studio.errors import CapabilityError, InputError
+from studio.models.families.croquis import CROQUIS
+from studio.models.families.diffusion_objective import DiffusionObjective as Objective
 from studio.records.training import TrainingConfig
 from studio.train.buckets import Bucket
 from studio.train.cache import Posterior
 from studio.train.heldout import FixedQuestions
 from studio.train.loop_adapter import lora_attached
-from studio.train.loop_objective import Objective
 from studio.train.loop_trainer import EncodedPhoto, LoraTrainer, learning_rate
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -43,7 +44,10 @@ def photos_of(count: int, sides: int = 1) -> list[EncodedPhoto]:
 
     return [
         EncodedPhoto(
-            f"{i:064x}", Bucket(64, 64), tuple(side() for _ in range(sides)), torch.randn(8, 32, generator=rng)
+            f"{i:064x}",
+            Bucket(64, 64),
+            tuple(side() for _ in range(sides)),
+            {"hidden": torch.randn(1, 8, 32, generator=rng)},
         )
         for i in range(count)
     ]
@@ -61,7 +65,10 @@ def trainer_of(unet: Any, scheduler: Any, config: TrainingConfig, **options: Any
     with lora_attached(unet, config) as parameters:
         objective = Objective(scheduler, config.snr_gamma)
         photos = options.get("photos", photos_of(2))
-        yield LoraTrainer(unet, parameters, objective, photos, torch.zeros(8, 32), config, options.get("autocast"))
+        empty = {"hidden": torch.zeros(1, 8, 32)}
+        yield LoraTrainer(
+            CROQUIS.architecture, unet, parameters, objective, photos, empty, config, options.get("autocast")
+        )
 
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 
 from studio.errors import CapabilityError, ResourceError
-from studio.generate.engine.control import ControlPictures
-from studio.generate.engine.decode import decode, scale_factor
-from studio.generate.engine.denoise import Conditions, denoise
+from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
+from studio.generate.engine.decode import decode
+from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.text import encode_all
-from studio.generate.pictures import Adapter, AdapterSource, DrawControl, Drawn, Watch
+from studio.generate.pictures import Adapter, AdapterSource, DrawControl, Drawn, ReadPicture, Watch
 from studio.generate.plan import Batch, batch_size_for, plan
+from studio.models.architecture import Architecture, Text
 from studio.models.cache import ComponentKey, ModelCache
 from studio.models.lora_slot import adapters_applied
 from studio.records.generation import GenerationRequest
@@ -33,17 +34,18 @@ class Engine:
     Args:
         adapters: reads a brand model's LoRA.
         draw_control: draws the OpenPose map of a pose.
+        read_picture: reads a picture that a request names by its sha256.
         batch_size: pictures at once; None takes what suits the device.
         patience_s: how long to wait for components that somebody else uses; None: however long it takes.
     """
 
     def __init__(
         self, cache: ModelCache, *, device: str, dtype: str, adapters: AdapterSource, draw_control: DrawControl,
-        batch_size: int | None = None, patience_s: float | None = None,
+        read_picture: ReadPicture, batch_size: int | None = None, patience_s: float | None = None,
     ) -> None:  # fmt: skip
         self._patience_s = patience_s
         self._cache, self._device, self._dtype = cache, device, dtype
-        self._adapters, self._draw_control = adapters, draw_control
+        self._adapters, self._draw_control, self._read = adapters, draw_control, read_picture
         self._batch_size = batch_size or batch_size_for(device, dtype)
 
     def run(
@@ -60,7 +62,7 @@ class Engine:
         watch = watch or Watch()
         batches = plan(requests, self._batch_size, skip)
         texts = self._encode([request for batch in batches for request in batch.requests])
-        control = ControlPictures(self._draw_control)
+        control = ControlPictures(self._draw_control, self._read)
         loaded: dict[str, Adapter] = {}
         for batch in batches:
             yield from self._draw_or_halve(batch, texts, control, loaded, watch)
@@ -68,14 +70,17 @@ class Engine:
     def _key(self, base: str, component: str) -> ComponentKey:
         return ComponentKey(base, component, self._dtype, self._device)
 
-    def _encode(self, requests: Sequence[GenerationRequest]) -> dict[tuple[str, str], torch.Tensor]:
-        """(base, text) -> embedding (1, T, C), for every text of the requests."""
-        embeddings: dict[tuple[str, str], torch.Tensor] = {}
+    def _encode(self, requests: Sequence[GenerationRequest]) -> dict[tuple[str, str], Text]:
+        """(base, text) -> its embeddings, for every text of the requests."""
+        embeddings: dict[tuple[str, str], Text] = {}
         for base in dict.fromkeys(request.base for request in requests):
+            architecture = self._cache.registry.family(base).architecture
             texts = [text for r in requests if r.base == base for text in (r.prompt, r.negative_prompt)]
-            keys = self._key(base, "tokenizer"), self._key(base, "text_encoder")
-            with self._cache.use_all(*keys, patience_s=self._patience_s) as (tokenizer, encoder):
-                for text, embedding in encode_all(tokenizer, encoder, texts).items():
+            names = architecture.text_parts
+            keys = [self._key(base, name) for name in names]
+            with self._cache.use_all(*keys, patience_s=self._patience_s) as found:
+                parts = dict(zip(names, found, strict=True))
+                for text, embedding in encode_all(architecture, parts, texts).items():
                     embeddings[base, text] = embedding
         return embeddings
 
@@ -102,20 +107,27 @@ class Engine:
 
     @torch.no_grad()
     def _draw(
-        self, batch: Batch, texts: dict[tuple[str, str], torch.Tensor], control: ControlPictures,
+        self, batch: Batch, texts: dict[tuple[str, str], Text], control: ControlPictures,
         loaded: dict[str, Adapter], watch: Watch,
     ) -> list[Drawn]:  # fmt: skip
         began = time.perf_counter()
-        base, posed = batch.requests[0].base, batch.requests[0].pose is not None
-        stack = [self._adapter(a.brand_model, loaded, a.adapter_weight) for a in batch.requests[0].adapters]
-        names = ["scheduler", "unet", "vae", *(["controlnet"] if posed else [])]
-        keys = [self._key(base, name) for name in names]
-        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, unet, vae, *rest):
-            size = self._latent_size(batch.requests[0], vae)
-            conditions = Conditions.of(batch.requests, texts, control if posed else None, size, unet)
-            with adapters_applied(unet, stack):
-                latents = denoise(unet, rest[0] if rest else None, vae, scheduler, conditions, batch.indices, watch)
-            images = decode(vae, latents)
+        base, first = batch.requests[0].base, batch.requests[0]
+        architecture, kinds = self._cache.registry.family(base).architecture, kinds_of(first)
+        self._check_size(first, architecture)
+        stack = [self._adapter(a.brand_model, loaded, a.adapter_weight) for a in first.adapters]
+        addons = [self._cache.registry.control(base, kind) for kind in kinds]
+        keys = [self._key(base, name) for name in ("scheduler", architecture.denoiser, "vae")]
+        keys += [self._key(addon.name, addon.component) for addon in addons]
+        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *controlnets):
+            networks = Networks(architecture, denoiser, vae, scheduler)
+            conditions = Conditions.of(batch.requests, texts, networks)
+            maps = [control.asked(request) for request in batch.requests]
+            with (
+                adapters_applied(denoiser, stack),
+                controls_of(architecture, controlnets, kinds, maps, denoiser, vae) as controls,
+            ):
+                latents = denoise(networks, conditions, controls, batch.indices, watch)
+            images = decode(architecture, vae, latents)
         seconds = (time.perf_counter() - began) / len(images)
         return [Drawn(index, image, seconds) for index, image in zip(batch.indices, images, strict=True)]
 
@@ -124,15 +136,13 @@ class Engine:
             loaded[name] = self._adapters(name)
         return loaded[name].state_dict, loaded[name].card.lora_alpha, weight
 
-    def _latent_size(self, request: GenerationRequest, vae: Any) -> tuple[int, int]:
-        """Height and width of the latents."""
-        factor, width, height = scale_factor(vae), request.framing.width_px, request.framing.height_px
+    def _check_size(self, request: GenerationRequest, architecture: Architecture) -> None:
+        factor, width, height = architecture.multiple_px, request.framing.width_px, request.framing.height_px
         if width % factor or height % factor:
             raise CapabilityError(
                 f"{request.base} draws sizes that are multiples of {factor}, not {width}x{height}.",
                 "Choose the next multiple.",
             )
-        return height // factor, width // factor
 
 
 def _free() -> None:

@@ -1,56 +1,87 @@
-"""Pose control: the maps as tensors, and the ControlNet run only where and when it counts."""
+"""Control: the maps as tensors, and the ControlNets run only where and when they count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from PIL import Image
+from torch import Tensor
 
-from studio.generate.pictures import DrawControl
-from studio.records.generation import GenerationRequest
+from studio.generate.pictures import DrawControl, ReadPicture
+from studio.models.architecture import Architecture, ControlCall, Inputs, Residuals
+from studio.records.generation import ControlPicture, GenerationRequest
 from studio.records.pose import Framing, Pose
 
 
+def kinds_of(request: GenerationRequest) -> tuple[str, ...]:
+    """The kinds of a request's maps in their order: its pose first."""
+    return (*(("openpose",) if request.pose is not None else ()), *(control.kind for control in request.controls))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One map of one picture: (1, 3, H, W) in [0, 1], its controlnet_conditioning_scale, its share of the steps."""
+
+    picture: Tensor
+    scale: float
+    start: float
+    end: float
+
+
 class ControlPictures:
-    """Draws each pose in each framing once for a whole run."""
+    """Draws each pose, and reads each map, in each framing once for a whole run."""
 
-    def __init__(self, draw_control: DrawControl) -> None:
-        self._draw = draw_control
-        self._drawn: dict[tuple[Pose, Framing], Tensor] = {}
+    def __init__(self, draw_control: DrawControl, read: ReadPicture) -> None:
+        self._draw, self._read = draw_control, read
+        self._known: dict[tuple[Pose | str, Framing], Tensor] = {}
 
-    def picture(self, request: GenerationRequest) -> Tensor:
-        """(1, 3, H, W) in [0, 1], of a request that has a pose."""
-        assert request.pose is not None
-        key = (request.pose, request.framing)
-        if key not in self._drawn:
-            pixels = torch.from_numpy(self._draw(*key).copy())
-            self._drawn[key] = pixels.permute(2, 0, 1).float().div(255).unsqueeze(0)
-        return self._drawn[key]
+    def asked(self, request: GenerationRequest) -> list[Asked]:
+        """The maps of a request, in the order of `kinds_of`."""
+        found = []
+        if request.pose is not None:
+            picture = self._once(request.pose, request.framing, self._drawn)
+            scale, end = request.controlnet_conditioning_scale, request.control_guidance_end
+            found.append(Asked(picture, scale, request.control_guidance_start, end))
+        return found + [self._of_picture(control, request.framing) for control in request.controls]
 
+    def _of_picture(self, control: ControlPicture, framing: Framing) -> Asked:
+        picture = self._once(control.picture_sha256, framing, self._stretched)
+        scale, end = control.controlnet_conditioning_scale, control.control_guidance_end
+        return Asked(picture, scale, control.control_guidance_start, end)
 
-class Residuals(NamedTuple):
-    """What a ControlNet adds to the UNet: one tensor a down block, and one for the middle."""
+    def _once(self, source: Any, framing: Framing, make: Callable[[Any, Framing], Any]) -> Tensor:
+        if (source, framing) not in self._known:
+            pixels = torch.from_numpy(np.array(make(source, framing)))
+            self._known[source, framing] = pixels.permute(2, 0, 1).float().div(255).unsqueeze(0)
+        return self._known[source, framing]
 
-    down: list[Tensor] | None
-    mid: Tensor | None
+    def _drawn(self, pose: Pose, framing: Framing) -> Any:
+        return self._draw(pose, framing)
+
+    def _stretched(self, sha256: str, framing: Framing) -> Any:
+        size = framing.width_px, framing.height_px
+        return self._read(sha256).convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 class Control:
-    """A ControlNet with the conditions of one batch of B pictures.
+    """One ControlNet with the conditions of one batch of B pictures.
 
     Args:
-        scale: controlnet_conditioning_scale of each picture, (B, 1, 1, 1).
-        ranges: control_guidance_start and _end of each picture, as shares of all steps.
-        embedded: the maps after the ControlNet's own embedding, (B, C, h, w).
+        asked: the map of each picture.
+        call: the ControlNet with these maps.
     """
 
-    def __init__(self, controlnet: Any, scale: Tensor, ranges: list[tuple[float, float]], embedded: Tensor) -> None:
-        self._controlnet, self._scale, self._ranges, self._embedded = controlnet, scale, ranges, embedded
+    def __init__(self, architecture: Architecture, asked: Sequence[Asked], call: ControlCall, device: Any) -> None:
+        self._architecture, self._call = architecture, call
+        self._scale = torch.tensor([a.scale for a in asked], device=device)
+        self._ranges = [(a.start, a.end) for a in asked]
 
-    def residuals(self, sample: Tensor, timestep: Tensor, texts: Tensor, share: tuple[float, float]) -> Residuals:
+    def residuals(self, sample: Tensor, timestep: Tensor, inputs: Inputs, share: tuple[float, float]) -> Residuals:
         """Residuals for `sample` (R * B, C, h, w), where R is 2 with guidance.
 
         The ControlNet sees only the pictures in whose range the step lies; the others get zeros, as in the stock
@@ -59,42 +90,51 @@ class Control:
         Args:
             share: begin and end of this step as shares of all steps.
         """
+        count = len(self._ranges)
         inside = [i for i, (start, end) in enumerate(self._ranges) if not (share[0] < start or share[1] > end)]
         if not inside:
-            return Residuals(None, None)
-        repeats, whole = sample.shape[0] // len(self._ranges), len(inside) == len(self._ranges)
-        rows = torch.tensor([r * len(self._ranges) + i for r in range(repeats) for i in inside], device=sample.device)
-        some = torch.tensor(inside, device=sample.device)
-        down, mid = self._controlnet(
+            return {}
+        repeats, whole = sample.shape[0] // count, len(inside) == count
+        rows = torch.tensor([r * count + i for r in range(repeats) for i in inside], device=sample.device)
+        pictures = torch.tensor(inside, device=sample.device).repeat(repeats)
+        found = self._call(
             sample if whole else sample[rows],
             timestep,
-            encoder_hidden_states=texts if whole else texts[rows],
-            controlnet_cond=self._embedded[some].repeat(repeats, 1, 1, 1),
-            conditioning_scale=self._scale[some].repeat(repeats, 1, 1, 1),
-            return_dict=False,
+            inputs if whole else self._architecture.pick(inputs, rows),
+            pictures,
+            self._scale[pictures],
         )
-        if whole:
-            return Residuals(list(down), mid)
-        return Residuals([_scatter(d, rows, sample.shape[0]) for d in down], _scatter(mid, rows, sample.shape[0]))
+        return found if whole else {place: _scatter(v, rows, sample.shape[0]) for place, v in found.items()}
 
 
 @contextmanager
-def control_of(controlnet: Any, requests: tuple[GenerationRequest, ...], pictures: Tensor) -> Iterator[Control]:
-    """The ControlNet with a batch's maps embedded once, instead of at every step at full resolution.
+def controls_of(
+    architecture: Architecture, controlnets: Sequence[Any], kinds: Sequence[str], asked: Sequence[Sequence[Asked]],
+    denoiser: Any, vae: Any,
+) -> Iterator[list[Control]]:  # fmt: skip
+    """The ControlNets of a batch with their maps.
 
     Args:
-        pictures: (B, 3, H, W) in [0, 1].
+        controlnets: one a kind.
+        asked: the maps of each picture, each in the order of `kinds`.
     """
-    embedding = controlnet.controlnet_cond_embedding
-    embedded = embedding(pictures.to(controlnet.device, controlnet.dtype))
-    scales = [request.controlnet_conditioning_scale for request in requests]
-    scale = torch.tensor(scales, device=controlnet.device, dtype=controlnet.dtype).view(-1, 1, 1, 1)
-    ranges = [(request.control_guidance_start, request.control_guidance_end) for request in requests]
-    try:
-        controlnet.controlnet_cond_embedding = nn.Identity()
-        yield Control(controlnet, scale, ranges, embedded)
-    finally:
-        controlnet.controlnet_cond_embedding = embedding
+    with ExitStack() as stack:
+        found = []
+        for place, (controlnet, kind) in enumerate(zip(controlnets, kinds, strict=True)):
+            maps = [of_picture[place] for of_picture in asked]
+            pictures = torch.cat([a.picture for a in maps])
+            call = stack.enter_context(architecture.controlling(controlnet, kind, pictures, denoiser, vae))
+            found.append(Control(architecture, maps, call, denoiser.device))
+        yield found
+
+
+def added(several: Sequence[Residuals]) -> Residuals:
+    """The residuals of several ControlNets together."""
+    total: Residuals = {}
+    for residuals in several:
+        for place, value in residuals.items():
+            total[place] = total[place] + value if place in total else value
+    return total
 
 
 def _scatter(values: Tensor, rows: Tensor, count: int) -> Tensor:

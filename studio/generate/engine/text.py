@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from studio.errors import Fault, FaultsError
+from studio.models.architecture import Architecture, Text
 
 
 @torch.no_grad()
-def encode_all(tokenizer: Any, encoder: Any, texts: Iterable[str]) -> dict[str, Tensor]:
-    """Text -> embedding (1, T, C). Texts are encoded one by one, so that none depends on its neighbours.
+def encode_all(architecture: Architecture, parts: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Text]:
+    """Text -> embeddings. Texts are encoded one by one, so that none depends on its neighbours.
+
+    Args:
+        parts: the components of `architecture.text_parts` by name.
 
     Raises:
         FaultsError: names every text of which the encoder would not read the end; words are never dropped silently.
     """
     distinct = list(dict.fromkeys(texts))
-    limit = tokenizer.model_max_length
-    faults = []
-    for text in distinct:
-        ids = tokenizer(text, truncation=False, verbose=False).input_ids
-        if len(ids) > limit:
-            unread = tokenizer.decode(ids[limit - 1 : -1], skip_special_tokens=True)
-            what = f"has {len(ids)} tokens of at most {limit}; not read: {unread!r}."
-            faults.append(Fault(f"{text[:60]!r}...", what))
+    faults = [
+        Fault(f"{text[:60]!r}...", f"has {found.tokens} tokens of at most {found.limit}; not read: {found.text!r}.")
+        for text in distinct
+        if (found := architecture.unread(parts, text)) is not None
+    ]
     if faults:
         raise FaultsError("Prompts", faults, "Shorten them.")
-    return {text: _encode(tokenizer, encoder, text) for text in distinct}
-
-
-def _encode(tokenizer: Any, encoder: Any, text: str) -> Tensor:
-    """As the stock Stable Diffusion pipelines: padded to full length, no mask unless the encoder's config asks."""
-    tokens = tokenizer(text, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
-    mask = tokens.attention_mask.to(encoder.device) if getattr(encoder.config, "use_attention_mask", None) else None
-    embedding: Tensor = encoder(tokens.input_ids.to(encoder.device), attention_mask=mask)[0]
-    return embedding
+    return {text: architecture.encode(parts, text) for text in distinct}

@@ -1,4 +1,4 @@
-"""What a step asks of the UNet: the noised latents, the target by the base's prediction type, the loss."""
+"""The loss of bases that predict noise or velocity: the noised latents, the target, the error, its weight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from studio.errors import CapabilityError
 
 
-class Objective:
+class DiffusionObjective:
     """The denoising loss of one base.
 
     Args:
@@ -32,26 +32,30 @@ class Objective:
                 "Choose a base that predicts noise (epsilon) or velocity (v_prediction).",
             )
         self._snr_gamma = snr_gamma
-        self.num_train_timesteps = int(self._ddpm.config.num_train_timesteps)
+        self._num_train_timesteps = int(self._ddpm.config.num_train_timesteps)
 
-    def noised(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Latents at their timesteps. All (B, C, h, w), timesteps (B,)."""
-        return torch.as_tensor(self._ddpm.add_noise(latents, noise, timesteps))
+    def times_of(self, places: torch.Tensor, pixels: int) -> torch.Tensor:
+        """Whole timesteps, evenly spread. (B,) in [0, 1) -> (B,)."""
+        return (places * self._num_train_timesteps).long()
+
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Latents at their timesteps. All (B, C, h, w), times (B,)."""
+        return torch.as_tensor(self._ddpm.add_noise(latents, noise, times))
 
     def errors(
-        self, prediction: torch.Tensor, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+        self, prediction: torch.Tensor, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor
     ) -> torch.Tensor:
         """Mean squared error of each picture, unweighted, in fp32. Returns (B,)."""
         target = noise
         if self._prediction_type == "v_prediction":
-            target = self._ddpm.get_velocity(latents, noise, timesteps)
+            target = self._ddpm.get_velocity(latents, noise, times)
         return (prediction.float() - target.float()).square().mean(dim=(1, 2, 3))
 
-    def weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+    def weights(self, times: torch.Tensor) -> torch.Tensor:
         """Weight of each timestep in the loss. (B,) -> (B,)."""
         if self._snr_gamma is None:
-            return torch.ones(timesteps.shape, device=timesteps.device)
-        alphas: torch.Tensor = self._ddpm.alphas_cumprod.to(timesteps.device)[timesteps]
+            return torch.ones(times.shape, device=times.device)
+        alphas: torch.Tensor = self._ddpm.alphas_cumprod.to(times.device)[times]
         snr = alphas / (1.0 - alphas)
         # The paper's min(snr, gamma) over snr for epsilon (snr may be 0), over snr + 1 for velocity.
         if self._prediction_type == "epsilon":
