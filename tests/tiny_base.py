@@ -56,8 +56,14 @@ MODEL_INDEX = {
 }
 
 
-def build_tiny_base(folder: Path, *, seed: int = SEED) -> Path:
-    """Write a whole base folder (about 2 MB) and return it. The same seed gives the same weights."""
+def build_tiny_base(
+    folder: Path, *, seed: int = SEED, latent_channels: int = 8, unet_channels: int | None = None
+) -> Path:
+    """Write a whole base folder (about 2 MB) and return it. The same seed gives the same weights.
+
+    Args:
+        unet_channels: of a UNet that takes more than the latents: one for inpainting takes 2 * latent_channels + 1.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
@@ -66,10 +72,10 @@ def build_tiny_base(folder: Path, *, seed: int = SEED) -> Path:
         tokenizer.save_pretrained(folder / "tokenizer")
         _text_encoder(tokenizer).save_pretrained(folder / "text_encoder")
         _mark_float32(folder / "text_encoder" / "config.json")
-        unet = _unet()
+        unet = _unet(unet_channels or latent_channels, latent_channels)
         unet.half().save_pretrained(folder / "unet")
-        _controlnet(unet.float()).half().save_pretrained(folder / "controlnet")
-        _vae().half().save_pretrained(folder / "vae")
+        _controlnet(unet.float() if unet_channels is None else _unet(latent_channels, latent_channels)).half().save_pretrained(folder / "controlnet")
+        _vae(latent_channels).half().save_pretrained(folder / "vae")
         _scheduler().save_pretrained(folder / "scheduler")
     finally:
         torch.random.set_rng_state(state)
@@ -125,11 +131,11 @@ def _mark_float32(config: Path) -> None:
     config.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
-def _unet() -> Any:
+def _unet(in_channels: int, out_channels: int) -> Any:
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=32, in_channels=8, out_channels=8, cross_attention_dim=32, layers_per_block=1,
+        sample_size=32, in_channels=in_channels, out_channels=out_channels, cross_attention_dim=32, layers_per_block=1,
         block_out_channels=(16, 32, 32), norm_num_groups=8, attention_head_dim=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -149,11 +155,11 @@ def _controlnet(unet: Any) -> Any:
     return model
 
 
-def _vae() -> Any:
+def _vae(latent_channels: int) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        latent_channels=8, block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4, scaling_factor=0.7,
+        latent_channels=latent_channels, block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4, scaling_factor=0.7,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, sample_size=256,
         mid_block_add_attention=False,
     )  # fmt: skip

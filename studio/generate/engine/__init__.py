@@ -17,6 +17,8 @@ from studio.errors import CapabilityError, ResourceError
 from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
 from studio.generate.engine.decode import decode
 from studio.generate.engine.denoise import Conditions, Networks, denoise
+from studio.generate.engine.inpaint import originals_of
+from studio.generate.engine.reference import Tokens, encode_references, looking, with_references
 from studio.generate.engine.text import encode_all
 from studio.generate.pictures import Adapter, AdapterSource, DrawControl, Drawn, ReadPicture, Watch
 from studio.generate.plan import Batch, batch_size_for, plan
@@ -61,14 +63,18 @@ class Engine:
         """
         watch = watch or Watch()
         batches = plan(requests, self._batch_size, skip)
-        texts = self._encode([request for batch in batches for request in batch.requests])
+        asked = [request for batch in batches for request in batch.requests]
+        texts = self._encode(asked)
+        references = encode_references(self._cache, asked, self._read, self._key, self._patience_s)
         control = ControlPictures(self._draw_control, self._read)
         loaded: dict[str, Adapter] = {}
         for batch in batches:
-            yield from self._draw_or_halve(batch, texts, control, loaded, watch)
+            yield from self._draw_or_halve(batch, texts, references, control, loaded, watch)
 
     def _key(self, base: str, component: str) -> ComponentKey:
-        return ComponentKey(base, component, self._dtype, self._device)
+        # Autoencoders of this line overflow in fp16 (SDXL's says so itself: force_upcast) and draw black.
+        dtype = "fp32" if component == "vae" and self._dtype == "fp16" else self._dtype
+        return ComponentKey(base, component, dtype, self._device)
 
     def _encode(self, requests: Sequence[GenerationRequest]) -> dict[tuple[str, str], Text]:
         """(base, text) -> its embeddings, for every text of the requests."""
@@ -107,7 +113,7 @@ class Engine:
 
     @torch.no_grad()
     def _draw(
-        self, batch: Batch, texts: dict[tuple[str, str], Text], control: ControlPictures,
+        self, batch: Batch, texts: dict[tuple[str, str], Text], references: Tokens, control: ControlPictures,
         loaded: dict[str, Adapter], watch: Watch,
     ) -> list[Drawn]:  # fmt: skip
         began = time.perf_counter()
@@ -117,17 +123,25 @@ class Engine:
         stack = [self._adapter(a.brand_model, loaded, a.adapter_weight) for a in first.adapters]
         addons = [self._cache.registry.control(base, kind) for kind in kinds]
         keys = [self._key(base, name) for name in ("scheduler", architecture.denoiser, "vae")]
+        if first.reference is not None:
+            addons.append(self._cache.registry.reference(base))
         keys += [self._key(addon.name, addon.component) for addon in addons]
-        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *controlnets):
+        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *beside):
+            controlnets, ip_adapters = beside[: len(kinds)], beside[len(kinds) :]
             networks = Networks(architecture, denoiser, vae, scheduler)
-            conditions = Conditions.of(batch.requests, texts, networks)
+            originals = originals_of(batch.requests, self._read)
+            conditions = Conditions.of(batch.requests, texts, networks, originals)
+            conditions = with_references(conditions, references, denoiser)
             maps = [control.asked(request) for request in batch.requests]
             with (
                 adapters_applied(denoiser, stack),
+                looking(ip_adapters, denoiser),
                 controls_of(architecture, controlnets, kinds, maps, denoiser, vae) as controls,
             ):
                 latents = denoise(networks, conditions, controls, batch.indices, watch)
             images = decode(architecture, vae, latents)
+            if originals:
+                images = [original.finished(image) for original, image in zip(originals, images, strict=True)]
         seconds = (time.perf_counter() - began) / len(images)
         return [Drawn(index, image, seconds) for index, image in zip(batch.indices, images, strict=True)]
 

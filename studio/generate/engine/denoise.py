@@ -13,6 +13,7 @@ from torch import Tensor
 
 from studio.generate.engine.control import Control, added
 from studio.generate.engine.decode import decode_small
+from studio.generate.engine.inpaint import Fill, Original, encode, first_step, masks_of, pixels_of
 from studio.generate.pictures import Preview, Watch
 from studio.models.architecture import Architecture, Inputs, Text
 from studio.records.generation import GenerationRequest
@@ -41,6 +42,7 @@ class Conditions:
         noise: (B, C, h, w) in fp32 on the CPU, each picture's from its own seed.
         generators: the generators that made it, for schedulers that draw more noise.
         guidance_end: share of the steps after which guidance ends.
+        fill: what is kept of a picture that is drawn anew in part; None for whole pictures.
     """
 
     requests: tuple[GenerationRequest, ...]
@@ -49,12 +51,19 @@ class Conditions:
     noise: Tensor
     generators: list[torch.Generator]
     guidance_end: float = 1.0
+    fill: Fill | None = None
 
     @classmethod
     def of(
-        cls, requests: tuple[GenerationRequest, ...], texts: Mapping[tuple[str, str], Text], networks: Networks
-    ) -> Conditions:
-        """The conditions of requests that may stand in one batch. `texts`: by base and text."""
+        cls, requests: tuple[GenerationRequest, ...], texts: Mapping[tuple[str, str], Text], networks: Networks,
+        originals: Sequence[Original] = (),
+    ) -> Conditions:  # fmt: skip
+        """The conditions of requests that may stand in one batch.
+
+        Args:
+            texts: by base and text.
+            originals: the picture of each request that is drawn anew in part; empty for whole pictures.
+        """
         architecture, denoiser, first = networks.architecture, networks.denoiser, requests[0]
         guided = first.guidance_scale > 1
         rows = [_negative(architecture, texts, r) for r in requests] if guided else []
@@ -62,20 +71,50 @@ class Conditions:
         scales = torch.tensor([r.guidance_scale for r in requests], device=denoiser.device).view(-1, 1, 1, 1)
         generators = [torch.Generator().manual_seed(r.seed) for r in requests]
         shape = (1, *architecture.latent_shape(denoiser, networks.vae, first.framing))
+        kept = _kept(networks, originals, generators, first, shape[1])  # before the noise, as stock draws them
+        noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
         framings = [r.framing for r in requests] * (2 if guided else 1)
         return cls(
             requests=requests,
             inputs=architecture.inputs(denoiser, rows, framings),
             guidance_scale=scales if guided else None,
-            noise=torch.cat([torch.randn(shape, generator=generator) for generator in generators]),
+            noise=noise,
             generators=generators,
             guidance_end=DRAFT_GUIDANCE_END if first.speed == "draft" else 1.0,
+            fill=_fill(networks, originals, generators, first, kept, shape) if originals else None,
         )
 
 
 def _negative(architecture: Architecture, texts: Mapping[tuple[str, str], Text], request: GenerationRequest) -> Text:
     text = texts[request.base, request.negative_prompt]
     return text if request.negative_prompt else architecture.unprompted(text)
+
+
+def _kept(
+    networks: Networks, originals: Sequence[Original], generators: list[torch.Generator], first: GenerationRequest,
+    channels: int,
+) -> Tensor | None:  # fmt: skip
+    """Latents of the old pictures where they are needed: a denoiser that is shown them starts from pure noise."""
+    if first.inpaint is None or (_takes_mask(networks, channels) and first.inpaint.strength == 1):
+        return None
+    return encode(networks.architecture, networks.vae, [pixels_of(o.picture) for o in originals], generators)
+
+
+def _fill(
+    networks: Networks, originals: Sequence[Original], generators: list[torch.Generator], first: GenerationRequest,
+    kept: Tensor | None, shape: tuple[int, ...],
+) -> Fill:  # fmt: skip
+    assert first.inpaint is not None
+    mask, shown = masks_of(originals, (shape[2], shape[3]), networks.denoiser.device), None
+    if _takes_mask(networks, shape[1]):
+        masked = encode(networks.architecture, networks.vae, [o.masked() for o in originals], generators)
+        shown = torch.cat([mask, masked], dim=1)
+    return Fill(kept, mask, shown, first.inpaint.strength)
+
+
+def _takes_mask(networks: Networks, channels: int) -> bool:
+    """Whether the denoiser has inputs for mask and masked picture beside the latents."""
+    return bool(networks.denoiser.config.in_channels == 2 * channels + 1)
 
 
 @torch.no_grad()
@@ -93,8 +132,15 @@ def denoise(
     scheduler = copy.deepcopy(networks.scheduler)  # it keeps state of a run
     noise = conditions.noise.to(device)
     shape = (noise.shape[1], noise.shape[2], noise.shape[3])
-    timesteps = architecture.timesteps(scheduler, conditions.requests[0].num_inference_steps, shape, device)
-    latents = architecture.noised(scheduler, None, noise, timesteps[0])
+    steps, fill = conditions.requests[0].num_inference_steps, conditions.fill
+    timesteps = architecture.timesteps(scheduler, steps, shape, device)
+    if fill is not None:
+        begin = first_step(steps, fill.strength) * scheduler.order
+        timesteps = timesteps[begin:]
+        if hasattr(scheduler, "set_begin_index"):  # schedulers that count their steps, and need to know the first
+            scheduler.set_begin_index(begin)
+    start = None if fill is None or fill.strength == 1 else fill.kept
+    latents = architecture.noised(scheduler, start, noise, timesteps[0])
     options = _step_options(scheduler, conditions.generators)
     for number, timestep in enumerate(timesteps):
         watch.check()
@@ -102,6 +148,10 @@ def denoise(
         prediction = _predict(networks, scheduler, controls, latents, timestep, conditions, share)
         step = scheduler.step(prediction, timestep, latents, **options)
         latents = step.prev_sample
+        if fill is not None and fill.shown is None and fill.kept is not None:
+            last = number + 1 == len(timesteps)
+            kept = fill.kept if last else architecture.noised(scheduler, fill.kept, noise, timesteps[number + 1])
+            latents = fill.blended(latents, kept)
         watch.stepped(indices, share[1])
         if watch.preview is not None and (number + 1) % watch.preview_every == 0 and share[1] < 1:
             estimate = getattr(step, "pred_original_sample", None)  # not every scheduler tells it
@@ -123,6 +173,9 @@ def _predict(
     doubled = latents if scale is None else torch.cat([latents] * 2)
     sample = architecture.model_input(scheduler, doubled, timestep)
     residuals = added([control.residuals(sample, timestep, inputs, share) for control in controls])
+    if conditions.fill is not None and conditions.fill.shown is not None:
+        shown = conditions.fill.shown
+        sample = torch.cat([sample, shown if scale is None else torch.cat([shown] * 2)], dim=1)
     output = architecture.predict(networks.denoiser, sample, timestep, inputs, residuals)
     if scale is None:
         return output

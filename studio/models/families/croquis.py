@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from studio.models.families.stable_diffusion import StableDiffusion
 from studio.models.family import YES, AddOn, Family, no
-from studio.models.loaders import diffusers_model, scheduler, transformers_model, transformers_processor
+from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
 from studio.records.capabilities import Capabilities
 
 CROQUIS = Family(
@@ -21,8 +21,8 @@ CROQUIS = Family(
             "lineart": no("Croquis has a ControlNet for poses only."),
             "depth": no("Croquis has a ControlNet for poses only."),
         },
-        reference_image=no("Croquis has no IP-Adapter yet."),
-        inpaint=no("Inpainting is not built yet."),
+        reference_image=YES,
+        inpaint=YES,
     ),
     components=MappingProxyType(
         {
@@ -31,10 +31,13 @@ CROQUIS = Family(
             "vae": diffusers_model("AutoencoderKL"),
             "text_encoder": transformers_model("CLIPTextModel"),
             "tokenizer": transformers_processor("CLIPTokenizer"),
+            "image_encoder": transformers_model("CLIPVisionModelWithProjection"),
+            "ip_adapter": ip_adapter,
             "scheduler": scheduler,
         }
     ),
     lora_targets=("to_q", "to_k", "to_v", "to_out.0"),
     architecture=StableDiffusion(),
     controlnets=MappingProxyType({"openpose": (AddOn("", "controlnet"),)}),
+    ip_adapters=(AddOn("", "ip_adapter"),),
 )
