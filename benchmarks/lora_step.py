@@ -1,8 +1,13 @@
-"""Seconds a LoRA step: the studio's trainer on kept encodings against a plain loop that encodes in every step."""
+"""Seconds a LoRA step: the studio's trainer on kept encodings against a plain loop that encodes in every step, and
+against diffusers' own script where its path is given.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.dreambooth import STARTED, ScriptRun, script_arm
 from benchmarks.images import CACHE_BYTES, LIMIT
 from benchmarks.pictures import presets_of
 from benchmarks.plan import Plan
@@ -32,12 +38,46 @@ BATCHES = 2
 """Different batches; time does not depend on how many there are."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 PLAIN, STUDIO = "plain loop, encodes in every step", "studio's trainer, kept encodings"
+SCRIPT = "train_dreambooth_lora.py"
+COMPARES = "the loss of every step"
+OWN_DRAWS = "the script draws noise, timesteps, crops and the start of its LoRA from torch's global generator."
 
 
 def cases(plan: Plan, folder: Path) -> Sequence[Case]:
-    """One comparison."""
+    """The same step twice; and the script's beside the studio's."""
     arms = {PLAIN: partial(plain_arm, plan), STUDIO: partial(studio_arm, plan, folder / "encodings")}
-    return [Case("step", "One optimiser step", "step", plan.lora_steps, arms, "the loss of every step", LIMIT)]
+    return [
+        Case("step", "One optimiser step", "step", plan.lora_steps, arms, COMPARES, LIMIT),
+        script_case(plan, folder),
+    ]
+
+
+def script_case(plan: Plan, folder: Path) -> Case:
+    """Both on square photos, which is all that the script cuts."""
+    side = square_px(plan)
+    studio = partial(studio_arm, plan, folder / "square_encodings", (side, side))
+    title = f"One optimiser step beside diffusers' own script, {side}x{side} px"
+    made = partial(Case, "script", title, "step", plan.lora_steps, compares=COMPARES, limit=LIMIT)
+    if plan.dreambooth_script is None:
+        return made(arms={STUDIO: studio}, absent={SCRIPT: "not run"})
+    photos = folder / "script_photos"
+    photos.mkdir(exist_ok=True)
+    for _, path in items_of(plan):
+        shutil.copyfile(path, photos / path.name)
+    asked = ScriptRun(
+        plan.dreambooth_script, presets_of(plan).base_folder(plan.base), photos, folder / "script_output", side,
+        config_of(plan), plan.lora_steps, plan.threads,
+    )  # fmt: skip
+    arms = {SCRIPT: partial(script_arm, asked, folder / STARTED), STUDIO: studio}
+    return made(arms=arms, differs={STUDIO: OWN_DRAWS})
+
+
+def square_px(plan: Plan) -> int:
+    """The side of a square with about as many pixels as the base draws, that every level of its UNet can halve."""
+    card, unet = presets_of(plan).base(plan.base), presets_of(plan).base_folder(plan.base) / "unet" / "config.json"
+    halvings = len(json.loads(unet.read_text(encoding="utf-8"))["block_out_channels"]) - 1
+    multiple = Registry(presets_of(plan)).family(plan.base).architecture.multiple_px * 2**halvings
+    return max(1, round(math.sqrt(card.width_px * card.height_px) / multiple)) * multiple
 
 
 def config_of(plan: Plan) -> TrainingConfig:
@@ -51,8 +91,8 @@ def config_of(plan: Plan) -> TrainingConfig:
     )  # fmt: skip
 
 
-def items_of(plan: Plan) -> list[tuple[TrainingItem, Path]]:
-    """The first photos of the folder, all cut to the base's own size, each with a caption of its own.
+def items_of(plan: Plan, size: tuple[int, int] | None = None) -> list[tuple[TrainingItem, Path]]:
+    """The first photos of the folder, all cut to one size (the base's own), each with a caption of its own.
 
     Raises:
         NotFoundError: too few photos.
@@ -62,12 +102,13 @@ def items_of(plan: Plan) -> list[tuple[TrainingItem, Path]]:
         what = f"{plan.photo_folder} holds {len(paths)} photos, {BATCHES * plan.lora_batch} are needed."
         raise NotFoundError(what, "Name another folder with --photos, or take a smaller --lora-batch.")
     card = presets_of(plan).base(plan.base)
+    width_px, height_px = size or (card.width_px, card.height_px)
     return [
         (
             TrainingItem(
                 photo_id=path.stem, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), file_name=path.name,
                 caption=f"a photo of a dress, look {number}", split="train", rights=Rights(), crop_px=None,
-                width_px=card.width_px, height_px=card.height_px, crop_loss=0.0,
+                width_px=width_px, height_px=height_px, crop_loss=0.0,
             ),
             path,
         )
@@ -86,7 +127,7 @@ def losses(values: list[float]) -> Outcome:
 
 
 @contextmanager
-def studio_arm(plan: Plan, folder: Path) -> Iterator[Work]:
+def studio_arm(plan: Plan, folder: Path, size: tuple[int, int] | None = None) -> Iterator[Work]:
     """Photos and captions encoded once, then the trainer of the train stage, as its jobs use it."""
     import torch
 
@@ -97,8 +138,8 @@ def studio_arm(plan: Plan, folder: Path) -> Iterator[Work]:
     cache, config = ModelCache(Registry(presets_of(plan)), CACHE_BYTES), config_of(plan)
     architecture = cache.registry.family(plan.base).architecture
     encodings = Encodings(folder, presets_of(plan).base_folder(plan.base), architecture)
-    encode(plan, cache, encodings)
-    photos = [_photo(encodings, item) for item, _ in items_of(plan)]
+    encode(plan, cache, encodings, size)
+    photos = [_photo(encodings, item) for item, _ in items_of(plan, size)]
     with (
         cache.use_all(ComponentKey(plan.base, "scheduler"), ComponentKey(plan.base, "unet")) as (scheduler, unet),
         lora_attached(unet, config) as parameters,
@@ -109,9 +150,11 @@ def studio_arm(plan: Plan, folder: Path) -> Iterator[Work]:
         yield Work(lambda number: [trainer.step(step) for step in steps_of(plan, number)], losses)
 
 
-def encode(plan: Plan, cache: ModelCache, encodings: Encodings) -> tuple[float, float]:
+def encode(
+    plan: Plan, cache: ModelCache, encodings: Encodings, size: tuple[int, int] | None = None
+) -> tuple[float, float]:
     """Encode all photos and captions as the train stage does; seconds a photo and a caption, without loading."""
-    items = items_of(plan)
+    items = items_of(plan, size)
     keys = [ComponentKey(plan.base, name) for name in ("vae", "tokenizer", "text_encoder")]
     with cache.use_all(*keys) as (vae, tokenizer, encoder):
         began = time.perf_counter()
@@ -158,9 +201,12 @@ def figures(plan: Plan, folder: Path) -> Sequence[Figure]:
     architecture = cache.registry.family(plan.base).architecture
     encode(plan, cache, Encodings(folder / "warm_up", base, architecture))
     photo_s, caption_s = encode(plan, cache, Encodings(folder / "counted", base, architecture))
+    started = folder / STARTED
+    script = [float(started.read_text(encoding="utf-8"))] if started.is_file() else []
     return [
         Figure(what="encoding one photo and keeping it, once for all runs", value=photo_s),
         Figure(what="encoding one caption and keeping it, once for all runs", value=caption_s),
+        *(Figure(what=f"{SCRIPT}, from its start to its first step, in no step's time", value=s) for s in script),
     ]
 
 

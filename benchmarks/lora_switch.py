@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOADED, RESIDENT = "load_lora_weights, then unload_lora_weights", "set_adapters between two residents"
 STUDIO = "studio's slot, copied in and zeroed"
+MERGED = "studio's fp32 way, added to the weights and put back"
 STRENGTH = 0.05
 """Spread of the random matrices: enough for the two LoRAs to change what the UNet answers, without blowing it up."""
 
@@ -31,9 +32,9 @@ LoraWeights = dict[str, "Tensor"]
 
 
 def cases(plan: Plan, folder: Path) -> Sequence[Case]:
-    """One comparison of three arms."""
+    """One comparison of four arms."""
     arms = {LOADED: loaded_arm, RESIDENT: resident_arm, STUDIO: studio_arm}
-    opened = {name: partial(arm, plan) for name, arm in arms.items()}
+    opened = {name: partial(arm, plan) for name, arm in arms.items()} | {MERGED: partial(studio_arm, plan, merge=True)}
     compares = "the UNet's answer under each LoRA"
     return [Case("switch", "One LoRA on and off again", "switch", plan.switches, opened, compares, LIMIT)]
 
@@ -89,17 +90,22 @@ def resident_arm(plan: Plan) -> Iterator[Work]:
 
 
 @contextmanager
-def studio_arm(plan: Plan) -> Iterator[Work]:
-    """As the engine does it for every batch. The slot itself is made in the round that warms up, and stays."""
+def studio_arm(plan: Plan, *, merge: bool = False) -> Iterator[Work]:
+    """As the engine does it for every batch: `merge` in fp32, the slot in half precision.
+
+    The slot itself is made in the round that warms up, and stays.
+    """
     import torch
 
     from studio.models.lora_slot import adapters_applied
+    from studio.models.lora_stack import parts_of
 
     torch.set_num_threads(plan.threads)
-    unet, loras = _unet(plan), random_loras(plan)
+    unet, alpha = _unet(plan), float(plan.lora_rank)
+    parts = [part for part, _ in parts_of([(lora, alpha, 1.0) for lora in random_loras(plan)])]  # as a file is read
 
     def applied(number: int) -> AbstractContextManager[None]:
-        return adapters_applied(unet, [(loras[number % 2], float(plan.lora_rank), 1.0)])
+        return adapters_applied(unet, [(parts[number % 2], alpha, 1.0)], merge=merge)
 
     yield _work(plan, unet, applied)
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import Field, ValidationError
 
@@ -19,7 +19,7 @@ def _cores() -> int:
 
 
 class Plan(Record):
-    """Everything that decides a measurement, apart from the machine. All is computed on the CPU in fp32."""
+    """Everything that decides a measurement, apart from the machine. On the CPU in fp32 where nothing else is said."""
 
     rounds: int = Field(default=5, ge=1, description="counted rounds; each runs every arm once, in turn")
     threads: int = Field(default_factory=_cores, ge=1, description="threads of torch; default: all cores")
@@ -34,10 +34,39 @@ class Plan(Record):
         default=("studio-navy-dress", "street-denim", "summer-dots"), min_length=1, description="looks"
     )
     steps: int | None = Field(default=None, ge=1, description="denoising steps; default: the base's own")
+    variant_poses: tuple[Slug, ...] = Field(
+        default=(
+            "standing-front", "hand-on-hip-front", "walking-three-quarter", "standing-back", "arms-crossed-front",
+        ),
+        min_length=1,
+        description="poses of the variants",
+    )  # fmt: skip
+    variant_looks: tuple[Slug, ...] = Field(
+        default=("studio-navy-dress", "street-denim", "summer-dots", "sample-studio"),
+        min_length=1,
+        description="looks of the variants",
+    )
+    variant_seeds: int = Field(default=5, ge=1, description="seeds of each pose with each look")
+    variants: int = Field(default=5, ge=1, description="variants in a round: whole sets of seeds, in the same mixture")
+    half_variants: int = Field(default=1, ge=0, description="variants in a round in bf16; 0: bf16 is not measured")
+    half_steps: int = Field(default=3, ge=1, description="denoising steps of those")
+    brand_models: Path = Field(default=REPOSITORY / "brand_models", description="folder of the brand models")
+    brand_model: Slug = Field(default="atelier-uroko", description="brand model of the variants")
+    dreambooth_script: Path | None = Field(
+        default=None, description="diffusers' train_dreambooth_lora.py; default: it is not run"
+    )
     photos: Path | None = Field(default=None, description="folder of training photos; default: the sample brand's")
     lora_steps: int = Field(default=10, ge=1, description="LoRA steps in a round")
     lora_batch: int = Field(default=4, ge=1, description="photos in a LoRA step")
     lora_rank: int = Field(default=8, ge=1, description="rank of the LoRA")
+    gpu_families: tuple[Slug, ...] = Field(
+        default=("sd15", "sdxl", "z-image"), description="families whose bases are measured on the GPU"
+    )
+    gpu_size: Literal["full", "tiny"] = Field(default="full", description="tiny: a dry run, on the CPU too")
+    gpu_pictures: int = Field(default=4, ge=1, description="pictures in a round on the GPU")
+    gpu_folder: Path | None = Field(
+        default=None, description="folder that keeps the random bases (40 GB); default: in STUDIO_HOME"
+    )
     switches: int = Field(default=20, ge=1, description="switches between two LoRAs in a round")
 
     @property

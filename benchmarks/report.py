@@ -60,15 +60,23 @@ def _section(subject: Subject, result: Result | None) -> Iterator[str]:
     yield _stamp(result)
     yield table(("", ""), result.conditions.items())
     for comparison in result.comparisons:
-        yield f"### {comparison.title}\n\nSeconds a {comparison.unit}." + _compares(comparison)
-        yield table(COLUMNS, (_row(comparison, arm) for arm in comparison.arms))
+        yield (
+            f"### {comparison.title}\n\nSeconds a {comparison.unit}."
+            + _compares(comparison)
+            + _fewer(comparison, result)
+        )
+        absent = ((name, *(why,) * (len(COLUMNS) - 1)) for name, why in comparison.absent.items())
+        yield table(COLUMNS, (*(_row(comparison, arm) for arm in comparison.arms), *absent))
+        notes = list(_notes(comparison))
+        if notes:
+            yield "\n".join(notes)
     if result.figures:
         yield "\n".join(f"- {figure.what}: {_figure(figure)}" for figure in result.figures)
 
 
 def _figure(figure: Figure) -> str:
-    if figure.unit == "MB":
-        return f"{figure.value:.0f} MB"
+    if figure.unit != "s":
+        return f"{figure.value:.0f}" + (" MB" if figure.unit == "MB" else "")
     spread = "" if figure.p95 is None else f" in the median of {figure.count}, 95th percentile {seconds(figure.p95)}"
     return seconds(figure.value) + spread
 
@@ -87,6 +95,27 @@ def _compares(comparison: Comparison) -> str:
     if comparison.limit is None:
         return " The rows do different work, so no speed-up is told."
     return f" The difference is that of {comparison.compares}; at most {comparison.limit:g} is the same."
+
+
+def _fewer(comparison: Comparison, result: Result) -> str:
+    counts = {len(arm.timings) for arm in comparison.arms}
+    fewer = counts and max(counts) < result.rounds
+    return f" {max(counts)} rounds only, because they take long." if fewer else ""
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    """What the table has no room for."""
+    for arm in comparison.arms:
+        if arm.name in comparison.differs:
+            yield f"- Another outcome on purpose, {arm.name}: {comparison.differs[arm.name]}"
+    for arm in comparison.arms:
+        share = comparison.utilisation(arm)
+        if share is not None:
+            yield f"- {arm.name}: {share:.1%} of the device's peak (MFU), by the stock way's operations"
+    for arm in comparison.arms[1:]:
+        ratio = comparison.ratio(arm, comparison.beside) if comparison.beside else None
+        if ratio is not None and arm.name != comparison.beside:
+            yield f"- {arm.name}: {ratio:.2f}x {comparison.beside}"
 
 
 def _row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:
@@ -108,7 +137,9 @@ def _speed_up(comparison: Comparison, arm: Arm) -> str:
     if comparison.limit is None or arm is comparison.arms[0]:
         return ""
     ratio = comparison.ratio(arm)
-    return "refused: not the same" if ratio is None else f"{ratio:.2f}x"
+    if ratio is None:
+        return "refused: not the same"
+    return f"{ratio:.2f}x" + ("" if comparison.same(arm) else ", another outcome")
 
 
 def _demo(run: DemoRun | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +45,11 @@ class Comparison(Record):
         compares: what `difference` is the difference of.
         limit: the greatest difference at which the arms did the same work; None: they do not do the same work, and
             no ratio is told.
+        differs: arm -> why its outcome is another one on purpose; its ratio is told with the difference beside it.
+        absent: arm that was not run -> why.
+        beside: a second arm that the others are held against, besides the first one.
+        flops: floating point operations of a unit, as published or counted for the stock way of doing it.
+        peak_flops: what the device does a second at most; None where that is not known.
     """
 
     key: str
@@ -52,6 +58,11 @@ class Comparison(Record):
     per_round: int
     compares: str = ""
     limit: float | None = None
+    differs: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    beside: str = ""
+    flops: float = 0.0
+    peak_flops: float | None = None
     arms: tuple[Arm, ...]
 
     def same(self, arm: Arm) -> bool:
@@ -61,7 +72,11 @@ class Comparison(Record):
     @property
     def refused(self) -> bool:
         """Whether an arm should have done the same work and did not."""
-        return self.limit is not None and not all(self.same(arm) for arm in self.arms)
+        return self.limit is not None and not all(self.told(arm) for arm in self.arms)
+
+    def told(self, arm: Arm) -> bool:
+        """Whether a ratio may be told: of the same work, or of work that differs on purpose and came to numbers."""
+        return self.same(arm) or (self.limit is not None and arm.name in self.differs and math.isfinite(arm.difference))
 
     def wall_s(self, arm: Arm) -> list[float]:
         """Wall seconds a unit, round by round."""
@@ -71,11 +86,25 @@ class Comparison(Record):
         """CPU seconds a unit, round by round."""
         return [timing.cpu_s / self.per_round for timing in arm.timings]
 
-    def ratio(self, arm: Arm) -> float | None:
-        """How many times faster than the first arm, by the medians of wall time; None unless the work is the same."""
-        if not self.same(arm):
+    def median_s(self, arm: Arm) -> float:
+        """Median of wall seconds a unit."""
+        return statistics.median(self.wall_s(arm))
+
+    def utilisation(self, arm: Arm) -> float | None:
+        """Share of the device's peak that an arm's median comes to (MFU); None where it cannot be told."""
+        if not self.flops or not self.peak_flops:
             return None
-        return statistics.median(self.wall_s(self.arms[0])) / statistics.median(self.wall_s(arm))
+        return self.flops / self.median_s(arm) / self.peak_flops
+
+    def ratio(self, arm: Arm, over: str = "") -> float | None:
+        """How many times faster than the first arm, or than another one, by the medians of wall time.
+
+        None where it may not be told, or the other one was not run.
+        """
+        others = [other for other in self.arms if other.name == over] if over else list(self.arms[:1])
+        if not others or not self.told(arm) or not self.told(others[0]):
+            return None
+        return self.median_s(others[0]) / self.median_s(arm)
 
 
 class Figure(Record):
@@ -83,7 +112,7 @@ class Figure(Record):
 
     what: str
     value: float
-    unit: Literal["s", "MB"] = "s"
+    unit: Literal["s", "MB", "count"] = "s"
     p95: float | None = None
     count: int = 1
 

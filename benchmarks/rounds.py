@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ from numpy.typing import NDArray
 from benchmarks.results import Arm, Comparison, Timing
 
 Outcome = NDArray[np.floating[Any]]
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def own_cpu_s() -> float:
+    """CPU seconds of this process, and of those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 class Work(NamedTuple):
@@ -24,10 +32,12 @@ class Work(NamedTuple):
     Attributes:
         run: does round number n (0 warms up); timed.
         outcome: what came of it, in numbers to compare; takes what `run` returned; not timed.
+        cpu_s: the clock of CPU seconds, where a process that goes on works for the arm.
     """
 
     run: Callable[[int], Any]
     outcome: Callable[[Any], Outcome]
+    cpu_s: Callable[[], float] = own_cpu_s
 
 
 OpenArm = Callable[[], AbstractContextManager[Work]]
@@ -35,7 +45,11 @@ OpenArm = Callable[[], AbstractContextManager[Work]]
 
 
 class Case(NamedTuple):
-    """A comparison that is still to be made; see `Comparison` for the fields."""
+    """A comparison that is still to be made; see `Comparison` for the fields.
+
+    Attributes:
+        rounds: at most so many, for arms that take long.
+    """
 
     key: str
     title: str
@@ -44,10 +58,17 @@ class Case(NamedTuple):
     arms: Mapping[str, OpenArm]
     compares: str = ""
     limit: float | None = None
+    differs: Mapping[str, str] = NONE
+    absent: Mapping[str, str] = NONE
+    beside: str = ""
+    flops: float = 0.0
+    peak_flops: float | None = None
+    rounds: int | None = None
 
 
 def compare(case: Case, rounds: int) -> Comparison:
     """Run every arm once to warm up and `rounds` times in turn."""
+    rounds = min(rounds, case.rounds or rounds)
     first: dict[str, Timing] = {}
     timings: dict[str, list[Timing]] = {name: [] for name in case.arms}
     differences = dict.fromkeys(case.arms, 0.0)
@@ -69,15 +90,19 @@ def compare(case: Case, rounds: int) -> Comparison:
         Arm(name=name, first=first[name], timings=tuple(timings[name]), difference=differences[name])
         for name in case.arms
     )
-    return Comparison(arms=arms, **{k: v for k, v in case._asdict().items() if k != "arms"})
+    return Comparison(arms=arms, **{k: v for k, v in case._asdict().items() if k not in ("arms", "rounds")})
 
 
 def alone(open_arm: OpenArm) -> float:
     """Open one arm, do its work once, and return the greatest resident memory of this process, or of one that it
     started, in MB of 2**20 bytes. Tells the truth only in a process that did nothing else before.
+    Where this process has worked on a GPU it is that one's memory.
     """
     with open_arm() as work:
         work.outcome(work.run(0))
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            return float(torch.cuda.max_memory_allocated()) / 2**20
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return max(peaks) / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -102,11 +127,6 @@ def _nothing_old_is_garbage() -> Iterator[None]:
 
 def _timed(work: Work, number: int) -> tuple[Timing, Any]:
     gc.collect()  # what one arm leaves behind is not cleared away in the next one's time
-    wall, cpu = time.perf_counter(), _cpu_s()
+    wall, cpu = time.perf_counter(), work.cpu_s()
     answer = work.run(number)
-    return Timing(wall_s=time.perf_counter() - wall, cpu_s=_cpu_s() - cpu), answer
-
-
-def _cpu_s() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return Timing(wall_s=time.perf_counter() - wall, cpu_s=work.cpu_s() - cpu), answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from benchmarks.plan import Plan, add_options, plan_of
 from benchmarks.results import Figure, Result
 from benchmarks.rounds import Case, alone, compare
 
-Cases = Callable[[Plan, Path], Sequence[Case]]
+Cases = Callable[[Plan, Path], Iterable[Case]]
 """What a subject compares. The folder is empty, and gone afterwards."""
 Figures = Callable[[Plan, Path], Sequence[Figure]]
 

@@ -41,18 +41,41 @@ SUBJECTS: Mapping[str, Subject] = {
             "picture and control in all steps there is little of that."
         ),
     ),
+    "variants": Subject(
+        title="A day's variants: poses x looks x seeds under two LoRAs",
+        compared=(
+            "The studio's engine against a plain loop that loads two LoRAs once with `load_lora_weights` and "
+            "`set_adapters` and calls an unmodified `StableDiffusionControlNetPipeline` once a picture, the pose "
+            "controlled in a part of the steps. The engine draws exactly the same pictures, and drafts, whose guidance "
+            "ends early: those are other pictures, and how far they are from the exact ones stands beside their "
+            "speed-up."
+        ),
+        favours=(
+            "In fp32 the engine adds its LoRAs to the weights for the time of a batch; the plain loop carries them as "
+            "layers beside them. A plain loop that fuses its LoRAs (`fuse_lora`) spares that too, at the price of "
+            "weights that are changed for good. The plain loop in bf16 is handed the noise of fp32, rounded: torch "
+            "would draw other noise."
+        ),
+        silent=(
+            "How a draft looks: the difference is the greatest of all numbers, not what an eye sees. Nothing about a "
+            "GPU. On a CPU without bf16 of its own (avx512_bf16, AMX) bf16 is many times slower than fp32, in every "
+            "arm; how many, its own table says."
+        ),
+    ),
     "lora_step": Subject(
         title="Seconds a LoRA step",
         compared=(
             "The studio's trainer, which has kept latents and text embeddings, against the inner loop of diffusers' "
             "`train_dreambooth_lora.py` in the same process, which encodes photos and captions in every step. The same "
             "UNet, LoRA, optimiser and batch; the same noise, timesteps and start. A speed-up is told only where no "
-            "step's loss differs by more than 1e-4."
+            "step's loss differs by more than 1e-4. Then the script itself, unchanged, in a process of its own that "
+            "waits between the rounds, beside the studio's trainer on photos of the script's own square cut."
         ),
         favours=(
             "The plain loop has its photos decoded and cut in memory, its captions tokenised, and neither accelerate "
-            "nor logging; the script itself does all of that in its run. The studio's line of metrics, measurements "
-            "and checkpoints are not in its steps either."
+            "nor logging; the script itself does all of that in its steps. The studio's line of metrics, measurements "
+            "and checkpoints are not in its steps either. The script draws its random numbers its own way, so its "
+            "losses are other ones; base, LoRA, optimiser, batch, size and photos are the same."
         ),
         silent=(
             "How long a run takes: the studio encodes every photo and caption once, at the cost told below the table, "
@@ -79,8 +102,8 @@ SUBJECTS: Mapping[str, Subject] = {
         title="Switching LoRAs",
         compared=(
             "Putting one of two LoRAs on the UNet and taking it off again: by copying into the studio's preallocated "
-            "slot, by `load_lora_weights` and `unload_lora_weights`, and by `set_adapters` between two that stay on "
-            "the pipeline. All LoRAs are in memory beforehand. A speed-up is told only where the UNet's answers under "
+            "slot (which half precision uses), by adding it to the weights and putting them back (which fp32 uses), by "
+            "`load_lora_weights` and `unload_lora_weights`, and by `set_adapters` between two that stay on the pipeline. All LoRAs are in memory beforehand. A speed-up is told only where the UNet's answers under "
             "both LoRAs differ by at most 1e-4."
         ),
         favours=(
@@ -89,7 +112,25 @@ SUBJECTS: Mapping[str, Subject] = {
         ),
         silent=(
             "How much a run gains: the engine switches once a batch, which is little beside drawing it. A UNet with a "
-            "LoRA on it does more work at every step, in every arm; that is not in these numbers."
+            "LoRA on it does more work at every step, unless it is in the weights; that is not in these numbers."
+        ),
+    ),
+    "model_switch": Subject(
+        title="Switching bases",
+        compared=(
+            "From asking for a picture of the other base to the first step of drawing it, with two bases in use in "
+            "turn: by the studio's cache, which holds both, and by two stock pipelines in memory. Then the same with "
+            "nothing in memory but the libraries: the cache's load against `from_pretrained`. The first input of "
+            "either UNet is the same within 1e-4."
+        ),
+        favours=(
+            "The studio's time holds the encoding of both texts and the engine's own preparations, as the stock "
+            "pipeline's does; its cold load also checks every weights file against the gate, which reads each once "
+            "more."
+        ),
+        silent=(
+            "A disk that was not read before: the operating system holds all files in memory. A large base: both "
+            "times of a cold load grow with the bytes."
         ),
     ),
     "page": Subject(
@@ -104,5 +145,19 @@ SUBJECTS: Mapping[str, Subject] = {
             "Anything about a network: browser and server share one machine and its cores, which makes both slower "
             "than they would be apart. The 300 pictures have their thumbnails already, as the engine leaves them."
         ),
+    ),
+    "gpu": Subject(
+        title="On a GPU: full-size bases with random weights",
+        compared=(
+            "Bases of the published shapes of SD1.5, SDXL and Z-Image, random weights in bf16 (values do not change "
+            "the time): the studio's engine beside the stock pipeline, each as it is and compiled; the studio's "
+            "trainer beside diffusers' own script; and ten brand models in turn under compiled networks, with the "
+            "graphs that were compiled for them. Peak memory is the GPU's."
+        ),
+        favours=(
+            "Stock draws one picture a call, the engine a batch. Compiling is in the first round, which counts for "
+            "nothing else. Published figures are others' (SimpleTuner, H100) and stand beside for orientation."
+        ),
+        silent="How a picture looks, and what loading costs. A cell that reads \"not yet measured\" has had no GPU.",
     ),
 }

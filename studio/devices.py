@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 from studio.errors import InputError, ResourceError
 from studio.settings import Settings
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux tells a container how much memory it may take; a number, or `max`."""
+MEMINFO = Path("/proc/meminfo")
+CACHE_SHARE = 2 / 3
+"""Share of a device's memory that the model cache may hold; the rest is for what is computed on the way."""
 
 
 class Device(NamedTuple):
@@ -38,6 +47,33 @@ def choose_device(settings: Settings) -> Device:
             "Check the driver with nvidia-smi, or set STUDIO_DEVICE=cpu.",
         )
     return Device("cpu", _cpu_dtype(settings), "no CUDA device was found")
+
+
+def device_memory(device: str, limit: Path = CGROUP_LIMIT) -> int:
+    """Bytes of memory that a device has in all: a GPU's own, or what this process may take of the machine's."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    allowed = limit.read_text().strip() if limit.is_file() else ""
+    return min(installed, int(allowed)) if allowed.isdecimal() else installed
+
+
+def room_bytes(device: str) -> int:
+    """Bytes of memory that are free on a device now."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = re.search(r"MemAvailable:\s+(\d+) kB", MEMINFO.read_text(encoding="utf-8")) if MEMINFO.is_file() else None
+    whole = device_memory(device)
+    return whole // 2 if found is None else min(whole, int(found[1]) * 1024)
+
+
+def cache_budget(settings: Settings, device: str) -> int:
+    """Bytes that the model cache may hold: as the settings say, or a share of the device's memory."""
+    return int(device_memory(device) * CACHE_SHARE) if settings.cache_bytes is None else settings.cache_bytes
 
 
 def apply_threads(settings: Settings) -> None:

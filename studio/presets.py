@@ -1,4 +1,5 @@
-"""Reads and validates `presets/` and `brand_models/`: bases, training settings, poses, looks, channels, brand models.
+"""Reads and validates `presets/` and `brand_models/`: bases and what can be pulled for them, training settings, poses,
+looks, channels, brand models.
 
 Files are YAML or JSON, one record a file, and are read at every call, so that an edit counts at once. A file's name is
 the record's name. All faults of one kind of preset are collected and raised together; `check` collects those of all.
@@ -21,12 +22,22 @@ from studio.records.capabilities import BaseCard
 from studio.records.listing import Channel
 from studio.records.look import Look
 from studio.records.pose import Pose
+from studio.records.pullable import Pullable
 from studio.records.training import TrainingConfig
+from studio.shelf import Shelf
 
 R = TypeVar("R", bound=BaseModel)
 
 MAX_PRESET_BYTES = 4 * 2**20
 """No preset comes near this; it keeps a wrong file (weights named .yaml) out of the YAML parser."""
+
+ADDONS = {
+    "controlnets": "controlnet",
+    "ip_adapters": "ip_adapter",
+    "annotators": "annotator",
+    "tools": "tool",
+}
+"""Folder under `presets/` -> the kind of what its files describe."""
 
 
 class BaseSettings(Record):
@@ -46,23 +57,51 @@ class TrainingPreset(Record):
 
 
 class Presets:
-    """The presets under two folders, read when asked."""
+    """The presets under two folders, read when asked.
 
-    def __init__(self, presets: Path, brand_models: Path) -> None:
+    Args:
+        models: folder of pulled models; None: none is looked for.
+    """
+
+    def __init__(self, presets: Path, brand_models: Path, models: Path | None = None) -> None:
         self._root = presets
         self._brand_models = brand_models
+        self._shelf = Shelf(models or presets / "no-models")
 
     def bases(self) -> dict[str, BaseCard]:
-        """All base models by name. Raises FaultsError."""
-        return _read_cards(self._root / "bases", "card.yaml", BaseCard)
+        """All base models by name, bundled ones first. Raises FaultsError."""
+        folder = self._root / "bases"
+        return _read_all(
+            BaseCard,
+            lambda: _read_cards(folder, "card.yaml", BaseCard),
+            lambda: _read_files(folder, BaseCard),
+        )
+
+    def pullables(self) -> dict[str, Pullable]:
+        """All that can be pulled, by name: bases, ControlNets, IP-Adapters, annotators, tools. Raises FaultsError."""
+
+        def of_bases() -> dict[str, Pullable]:
+            return {name: card.pullable for name, card in self.bases().items() if card.pullable is not None}
+
+        def of_folder(folder: str, kind: str) -> Callable[[], dict[str, Pullable]]:
+            return lambda: _of_kind(_read_files(self._root / folder, Pullable), folder, kind)
+
+        return _read_all(Pullable, of_bases, *(of_folder(folder, kind) for folder, kind in ADDONS.items()))
 
     def base(self, name: str) -> BaseCard:
         """The base model of that name. Raises NotFoundError that lists the names there are."""
         return pick(self.bases(), name, "base model")
 
     def base_folder(self, name: str) -> Path:
-        """The folder of a base's weights. Raises NotFoundError."""
+        """The folder of a base's weights, bundled or pulled.
+
+        Raises:
+            NotFoundError: no such base, or a bundled one without its weights.
+            CapabilityError: it has yet to be pulled, or to be pulled again; the next step names the command.
+        """
         card = self.base(name)
+        if card.pullable is not None:
+            return self._shelf.folder(card.pullable)
         folder = self._root / "bases" / name / card.path
         if not folder.is_dir():
             raise NotFoundError(
@@ -70,6 +109,15 @@ class Presets:
                 f"Put them there, or set `path` in {self._root / 'bases' / name / 'card.yaml'}.",
             )
         return folder
+
+    def addon_folder(self, name: str) -> Path:
+        """The folder of a pulled ControlNet, IP-Adapter, annotator or tool.
+
+        Raises:
+            NotFoundError: nothing is called so.
+            CapabilityError: it has yet to be pulled, or to be pulled again; the next step names the command.
+        """
+        return self._shelf.folder(pick(self.pullables(), name, "add-on"))
 
     def trainings(self) -> dict[str, TrainingPreset]:
         """All training presets by name. Raises FaultsError, also for settings that `TrainingConfig` would refuse."""
@@ -108,7 +156,7 @@ class Presets:
     def check(self) -> None:
         """Reads everything. Raises FaultsError with the faults of all kinds together."""
         readers: tuple[Callable[[], object], ...] = (
-            self.bases,
+            self.pullables,
             self.trainings,
             self.poses,
             self.looks,
@@ -177,6 +225,35 @@ def _read(files: Iterator[tuple[str, Path]], model: type[R]) -> dict[str, R]:
             found[name] = record
     if faults:
         raise FaultsError(f"Presets of {model.__name__}", faults)
+    return found
+
+
+def _read_all(model: type[R], *readers: Callable[[], dict[str, R]]) -> dict[str, R]:
+    """What several readers find, under names of which each is given once; the faults of all together."""
+    found: dict[str, R] = {}
+    faults: list[Fault] = []
+    for read in readers:
+        try:
+            records = read()
+        except FaultsError as error:
+            faults.extend(error.faults)
+            continue
+        twice = sorted(set(found) & set(records))
+        faults.extend(Fault(name, "is the name of two presets.", "Rename one of them.") for name in twice)
+        found |= records
+    if faults:
+        raise FaultsError(f"Presets of {model.__name__}", faults)
+    return found
+
+
+def _of_kind(found: dict[str, Pullable], folder: str, kind: str) -> dict[str, Pullable]:
+    faults = [
+        Fault(f"{folder}/{name}:kind", f"is {item.kind}, not {kind}.", "Move the file, or mend its kind.")
+        for name, item in found.items()
+        if item.kind != kind
+    ]
+    if faults:
+        raise FaultsError("Presets of Pullable", faults)
     return found
 
 

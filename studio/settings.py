@@ -34,8 +34,13 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: int | None = Field(default=None, ge=1, le=1024)
     """CPU threads for torch; None: as many as torch chooses."""
-    cache_bytes: int = Field(default=1536 * MIB, ge=0)
-    """Budget of the model cache."""
+    cache_bytes: int | None = Field(default=None, ge=0)
+    """Budget of the model cache; None: two thirds of the memory of the device."""
+
+    insightface_pack: Path | None = None
+    """Folder of an insightface pack; None: faces are read by OpenCV's YuNet and SFace."""
+    insightface_research_use: bool = False
+    """Whether the team has accepted that a pack without a commercial licence is for research alone."""
 
     max_image_pixels: int = Field(default=50_000_000, ge=1)
     max_upload_bytes: int = Field(default=64 * MIB, ge=1)
@@ -45,11 +50,11 @@ class Settings(BaseSettings):
     max_zip_ratio: float = Field(default=100.0, ge=1)
     """Greatest ratio of unpacked to packed bytes; photos are packed already, bombs lie above 1000."""
 
-    @field_validator("home", "presets", "brand_models")
+    @field_validator("home", "presets", "brand_models", "insightface_pack")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute(cls, value: Path | None) -> Path | None:
         # Made absolute once, so that a later change of the working folder cannot split a home in two.
-        return value.expanduser().absolute()
+        return None if value is None else value.expanduser().absolute()
 
     @property
     def database_url(self) -> str:
@@ -65,6 +70,11 @@ class Settings(BaseSettings):
     def runs_dir(self) -> Path:
         """One folder a training run."""
         return self.home / "runs"
+
+    @property
+    def models_dir(self) -> Path:
+        """Pulled bases and what is added to them, one folder each below its kind."""
+        return self.home / "models"
 
     @property
     def packages_dir(self) -> Path:

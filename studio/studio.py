@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -15,17 +16,23 @@ from typing import Any
 from pydantic import ValidationError
 
 from studio.compose import ComposeService, draw_openpose
-from studio.devices import Device, apply_threads, choose_device
+from studio.devices import Device, apply_threads, cache_budget, choose_device, device_memory
 from studio.errors import ConflictError, FaultsError
 from studio.generate import DraftService, GenerateService, PreviewDesk
 from studio.jobs import GiveWay, Job, JobContext, JobHandler, JobQueue, Lane
 from studio.label import LabelService
 from studio.listing import ListingService
 from studio.models import ModelCache, Registry, WeightsHeader, check_model_folder, check_weights
+from studio.models.family import close_the_door
+from studio.models.installed import Installed
+from studio.models.loras import LoraDesk
+from studio.models.overview import Overview
+from studio.models.pull import PullService
 from studio.presets import Presets, faults_of
 from studio.review import ReviewService
 from studio.settings import Settings
 from studio.store import Accounts, Store
+from studio.tools import ToolService
 from studio.train import TrainService
 
 __all__ = ["Accounts", "Studio"]
@@ -38,13 +45,17 @@ class Studio:
     """One home, opened. Use it as a context manager, or call `close`."""
 
     def __init__(self, settings: Settings) -> None:
+        close_the_door()
         os.environ.update(QUIET)
         self.settings = settings
         self.warm = threading.Event()
         """Set once the libraries that draw and train are loaded; before that, what needs them takes seconds."""
         self.store = Store.open(settings)
         self.accounts = Accounts(settings.home)
-        self.presets = Presets(settings.presets, settings.brand_models)
+        self.presets = Presets(settings.presets, settings.brand_models, settings.models_dir)
+        self.installed = Installed(settings, self.presets)
+        self.pulls = PullService(self.store, self.presets, self.installed)
+        self.loras = LoraDesk(self.presets, settings.brand_models)
         self.jobs = JobQueue(self.store)
         self.compose = ComposeService(self.store, self.presets)
         self.label = LabelService(self.store, settings)
@@ -72,9 +83,19 @@ class Studio:
         return choose_device(self.settings)
 
     @cached_property
+    def memory_bytes(self) -> int:
+        """Memory of the device."""
+        return device_memory(self.device.device)
+
+    @cached_property
     def cache(self) -> ModelCache:
         """The components of all bases in memory, shared by training and generation."""
-        return ModelCache(Registry(self.presets), self.settings.cache_bytes)
+        return ModelCache(Registry(self.presets), lambda: cache_budget(self.settings, self.device.device))
+
+    @cached_property
+    def overview(self) -> Overview:
+        """Every base and what can be added to it, in one list."""
+        return Overview(self.store, self.presets, self.installed, self.cache.registry)
 
     @cached_property
     def train(self) -> TrainService:
@@ -85,6 +106,11 @@ class Studio:
     def generate(self) -> GenerateService:
         """The generate stage; it draws its control pictures as the compose stage does."""
         return GenerateService(self.store, self.settings, self.presets, self.cache, self.device, draw_openpose)
+
+    @cached_property
+    def tools(self) -> ToolService:
+        """Upscaling and cutting out."""
+        return ToolService(self.store, self.settings, self.presets, self.installed, lambda: self.device.device)
 
     @cached_property
     def drafts(self) -> DraftService:
@@ -111,6 +137,10 @@ class Studio:
             "generate": self.generate.handle,
             "measure": self.review.handle_measure,
             "rule-review": self.review.handle_rule_review,
+            "pull": partial(self._beside_others, self.pulls.handle),
+            "verify": partial(self._beside_others, self.pulls.handle_verify),
+            "upscale": self.tools.handle_upscale,
+            "cut-out": self.tools.handle_cut_out,
         }
         return Lane(self.jobs, handlers)
 
@@ -124,6 +154,14 @@ class Studio:
         with self.previews.lent(base) as preview:
             give_way = GiveWay(preview, pictures)
             return TrainService(self.store, self.settings, self.presets, self.cache, draw, give_way).handle(context)
+
+    def _beside_others(
+        self, handle: Callable[[JobContext, Callable[[], bool]], dict[str, Any]], context: JobContext
+    ) -> dict[str, Any]:
+        """Pulls or checks, and lets short work pass between two chunks: neither needs the device."""
+        kinds = ("generate", "ingest", "measure", "rule-review")
+        waiting = [self.lane.short_jobs(kind, lambda job: True) for kind in kinds]
+        return handle(context, lambda: any(run() for run in waiting))
 
     def warm_up(self) -> None:
         """Loads what draws and trains (torch and diffusers take seconds) and starts the lane; meant for a thread."""
@@ -140,8 +178,11 @@ class Studio:
         Raises:
             NotFoundError: no such job.
             ConflictError: it has not ended, or it is done.
+            RightsError: it works on the models of this machine, and that person may not.
         """
         job = self.jobs.get(job_id)
+        if job.kind in ("pull", "verify"):
+            self.accounts.demand_operator(owner)
         if not job.ended or job.status == "done":
             raise ConflictError(f"Job {job_id} is {job.status}.", "Only what failed or was cancelled is tried again.")
         if job.kind == "train":

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
     from studio.settings import Settings
     from studio.store import Store
     from studio.studio import Studio
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Read by torch and BLAS while they load, and by every process that a test starts. Two workers, a server and a browser
+# share the cores; threads of one process would wait for each other at every operation.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """With `--dist loadfile`, a worker takes a whole folder of tests at a time.
+
+    The tests of a folder share what is dear: one server and one browser, one app with its page, one body pack. Half of
+    the suite's time is tests/browser, so with two workers one is busy there while the other does the rest.
+    """
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.partition("::")[0].rpartition("/")[0]
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

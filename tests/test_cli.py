@@ -103,10 +103,14 @@ def test_users_are_added_listed_and_taken_out(call: Any, home: Path) -> None:
     assert call("users", "add", "mika", "--password", "short").code == errors.InputError.exit_code
     assert call("users", "add", "Mika Sato", "--password", "long enough 1").code == errors.InputError.exit_code
     assert call("users", "add", "mika", "--password", "long enough 1").code == 0
-    assert call("users", "list", "--json").data == {"users": ["mika"]}
+    assert call("users", "list", "--json").data == {"users": ["mika"], "operators": []}
+    assert call("users", "operator", "ken").code == errors.NotFoundError.exit_code
+    assert call("users", "operator", "mika").code == 0
+    assert call("users", "list", "--json").data["operators"] == ["mika"]
+    assert call("users", "operator", "mika", "--revoke", "--json").data == {"user": "mika", "operator": False}
     assert call("users", "remove", "ken").code == errors.NotFoundError.exit_code
     assert call("users", "remove", "mika").code == 0
-    assert call("users", "list", "--json").data == {"users": []}
+    assert call("users", "list", "--json").data == {"users": [], "operators": []}
 
 
 @pytest.mark.parametrize("stage", [*STAGES, "models", "jobs"])

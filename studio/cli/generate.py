@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from studio.cli.command import Context, Json, call_of, group, submit_and_finish
 from studio.cli.output import Output, table
 from studio.errors import InputError, NotFoundError
-from studio.records.generation import AdapterWeight, GenerationRequest
+from studio.records.generation import AdapterWeight, ControlKind, ControlPicture, GenerationRequest, Reference
 from studio.studio import Studio
 
 app = group("generate", "Draw variants: every pose with every look with every seed.")
 
+MAX_SCALE = 2.0
+"""Of a map or a reference, as the records take it."""
 Out = Annotated[Path | None, typer.Option(help="Folder to copy the pictures into, named by pose, look and seed.")]
 
 
@@ -40,6 +43,12 @@ def matrix(
     num_inference_steps: Annotated[int | None, typer.Option(help="Steps; default: the base's.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Guidance; default: the base's.")] = None,
     controlnet_conditioning_scale: Annotated[float, typer.Option(help="How strictly the pose is kept.")] = 1.0,
+    reference: Annotated[Path | None, typer.Option(help="Photo whose fabric or product is kept.")] = None,
+    reference_scale: Annotated[float, typer.Option(help="How strictly the reference is kept, 0 to 2.")] = 0.6,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="Map that the picture follows, as KIND:FILE or KIND:FILE:SCALE; repeat for more."),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -56,6 +65,8 @@ def matrix(
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             controlnet_conditioning_scale=controlnet_conditioning_scale,
+            reference=None if reference is None else reference_of(studio, reference, reference_scale),
+            controls=tuple(control_of(studio, text) for text in control or []),
         )
         draw(studio, output, requests, out)
 
@@ -107,6 +118,27 @@ def adapter(text: str) -> AdapterWeight:
         return AdapterWeight(brand_model=name, adapter_weight=float(weight or 1.0))
     except ValueError as error:
         raise InputError(f"{text!r} is no brand model with a weight.", "Write NAME or NAME:0.8 (-2 to 2).") from error
+
+
+def reference_of(studio: Studio, photo: Path, scale: float) -> Reference:
+    """A photo as reference, kept in the file store. Raises InputError."""
+    if not 0 <= scale <= MAX_SCALE:
+        raise InputError(f"{scale:g} is no scale for a reference.", f"Choose one from 0 to {MAX_SCALE:g}.")
+    return Reference(picture_sha256=studio.generate.keep_picture(photo), ip_adapter_scale=scale)
+
+
+def control_of(studio: Studio, text: str) -> ControlPicture:
+    """`canny:map.png` or `canny:map.png:0.8`; the picture is a map as it is. Raises InputError."""
+    kind, _, rest = text.partition(":")
+    found = re.fullmatch(r"(?P<file>.+?)(?::(?P<scale>\d*\.?\d+))?", rest)
+    if kind not in get_args(ControlKind) or found is None or float(found["scale"] or 1) > MAX_SCALE:
+        raise InputError(
+            f"{text!r} is no map to follow.",
+            f"Write KIND:FILE or KIND:FILE:0.8 (0 to {MAX_SCALE:g}); kinds: {', '.join(get_args(ControlKind))}.",
+        )
+    fields = {"kind": kind, "picture_sha256": studio.generate.keep_picture(Path(found["file"]))}
+    scale = {"controlnet_conditioning_scale": float(found["scale"])} if found["scale"] else {}
+    return ControlPicture.model_validate(fields | scale)
 
 
 def draw(studio: Studio, output: Output, requests: list[GenerationRequest], out: Path | None) -> None:

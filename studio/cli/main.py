@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import compose, demo, generate, jobs, label, listing, models, review, serve, train, users
+from studio.cli import compose, demo, generate, jobs, label, listing, models, review, serve, tools, train, users
 from studio.cli.command import Call, call_of
 from studio.errors import Cancelled, InputError, StudioError
 
@@ -21,7 +21,7 @@ The stages, in order: label, train, compose, generate, review, listing. `demo` w
 Everything is written under STUDIO_HOME (default ./studio_home)."""
 
 app = typer.Typer(name="app.py", help=HELP, add_completion=False, rich_markup_mode=None)
-for part in (label, train, compose, generate, review, listing, models, jobs, users):
+for part in (label, train, compose, generate, review, listing, tools, models, jobs, users):
     app.add_typer(part.app)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)

@@ -17,7 +17,9 @@ def list_users(context: Context, as_json: Json = False) -> None:
     """Everybody who may log in."""
     with call_of(context).studio() as (studio, output):
         names = studio.accounts.names()
-        output.result({"users": names}, "\n".join(names) or "Nobody yet.")
+        operators = [name for name in names if studio.accounts.is_operator(name)]
+        lines = [f"{name} (operator)" if name in operators else name for name in names]
+        output.result({"users": names, "operators": operators}, "\n".join(lines) or "Nobody yet.")
 
 
 @app.command()
@@ -48,3 +50,17 @@ def remove(context: Context, name: Name, as_json: Json = False) -> None:
     with call_of(context).studio() as (studio, output):
         studio.accounts.remove(name)
         output.result({"user": name}, f"{name} may not log in any more.")
+
+
+@app.command()
+def operator(
+    context: Context,
+    name: Name,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it away again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a person pull, check and remove models in the page, also out of folders of this machine."""
+    with call_of(context).studio() as (studio, output):
+        studio.accounts.set_operator(name, not revoke)
+        words = f"{name} is {'no operator any more' if revoke else 'an operator'}."
+        output.result({"user": name, "operator": not revoke}, words)

@@ -1,4 +1,6 @@
-"""The face of the compose stage: poses to choose from, poses of one's own, and control maps in the file store."""
+"""The face of the compose stage: poses to choose from, poses of one's own, and control maps in the file store, drawn
+from poses or taken from photos.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from studio.compose.openpose import COLOURS, LIMB_BRIGHTNESS, LIMBS, draw_openpose
+from studio.compose.photos import POSE, PhotoReader
 from studio.compose.skeleton import LIMB_ENDS, PARENT, check_on_canvas, off_canvas
 from studio.errors import ConflictError, FaultsError, InputError, StudioError
+from studio.measure.pictures import RGB, open_picture
 from studio.presets import Presets, faults_of, pick, read_mapping
+from studio.records.annotator import AnnotatorCard, MapKind, PhotoMap, PhotoPose
 from studio.records.pose import JOINT_NAMES, ControlMap, Framing, Pose
 from studio.store import Store, write_atomic
 
@@ -27,6 +32,7 @@ class ComposeService:
         self._folder = store.settings.home / "poses"
         # The same reader serves the home folder, whose poses/ has the layout of presets/poses/.
         self._own = Presets(store.settings.home, store.settings.brand_models)
+        self._photos = PhotoReader(store.settings, presets)
 
     def poses(self) -> dict[str, Pose]:
         """All poses by name: the presets, then those saved here. Raises FaultsError."""
@@ -100,7 +106,59 @@ class ComposeService:
         chosen = self.pose(pose) if isinstance(pose, str) else pose
         check_on_canvas(chosen, framing)
         image = Image.fromarray(draw_openpose(chosen, framing))
+        return image, ControlMap(image_sha256=self._keep(image), framing=framing, pose=chosen)
+
+    # From photos
+
+    def annotators(self) -> list[AnnotatorCard]:
+        """What reads photos, each with its licence and whether it is ready. Raises FaultsError."""
+        return self._photos.annotators()
+
+    def annotators_used(self) -> dict[str, AnnotatorCard]:
+        """What is made of a photo (a kind of map, or `pose`) -> the annotator that makes it. Raises FaultsError."""
+        return self._photos.used()
+
+    def photo(self, path: Path) -> RGB:
+        """The pixels of a photo, (H, W, 3), upright and in sRGB. Raises InputError, ResourceError."""
+        limits = self._store.settings
+        return open_picture(path, max_pixels=limits.max_image_pixels, max_bytes=limits.max_upload_bytes).rgb
+
+    def photo_map(self, kind: MapKind, photo: RGB) -> tuple[Image.Image, PhotoMap]:
+        """The control map of a photo (H, W, 3), kept in the file store.
+
+        Returns:
+            An RGB picture of the photo's size, and its record.
+
+        Raises:
+            InputError: there is no such kind of map.
+            CapabilityError: the model for it has yet to be pulled; the next step names the command.
+            GateError: the model was refused.
+        """
+        drawn, annotator = self._photos.draw(kind, photo)
+        image = Image.fromarray(drawn)
+        record = PhotoMap(
+            kind=kind, picture_sha256=self._keep(image), width_px=image.width, height_px=image.height,
+            annotator=annotator, licence=self._photos.licence(annotator),
+        )  # fmt: skip
+        return image, record
+
+    def pose_from_photo(self, photo: RGB, name: str, *, action: str = "standing", annotator: str = POSE) -> PhotoPose:
+        """The pose of the largest person in a photo (H, W, 3). It is not saved; `save_pose` does that.
+
+        Raises:
+            InputError: no person is found, or too little of one.
+            FaultsError: the pose cannot be called so.
+            NotFoundError: there is no such annotator.
+            CapabilityError: the pose model has yet to be pulled; the next step names the command.
+            GateError: the model was refused.
+        """
+        try:
+            return self._photos.pose(photo, name, action, annotator)
+        except ValidationError as error:
+            raise FaultsError(f"Pose {name!r}", faults_of("pose", error)) from error
+
+    def _keep(self, image: Image.Image) -> str:
+        """Puts a picture into the file store as PNG; its content address."""
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
-        sha256 = self._store.files.put_bytes(buffer.getvalue(), ".png")
-        return image, ControlMap(image_sha256=sha256, framing=framing, pose=chosen)
+        return self._store.files.put_bytes(buffer.getvalue(), ".png")

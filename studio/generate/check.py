@@ -5,30 +5,36 @@ A prompt that is too long is told once, however many pictures have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from studio.errors import Fault, FaultsError, StudioError
+from studio.generate.check_pictures import not_stored, unfollowed
 from studio.records.brand_model import BrandModel
-from studio.records.capabilities import Capabilities, Capability
+from studio.records.capabilities import Capabilities
 from studio.records.generation import GenerationRequest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from studio.generate.prompt_length import PromptLengths
     from studio.models import Registry
     from studio.presets import Presets
 
 UNREAD_SHOWN = 200
 """Letters of a prompt's unread end that are shown."""
-ABSENT = Capability(supported=False, reason="It has no pose control.")
 
 
 def check_requests(
     requests: Sequence[GenerationRequest], presets: Presets, registry: Registry, lengths: PromptLengths,
-    max_image_pixels: int,
+    max_image_pixels: int, stored: Callable[[str], Path],
 ) -> None:  # fmt: skip
-    """Raises FaultsError that names every request that cannot be drawn, and why."""
+    """Raises FaultsError that names every request that cannot be drawn, and why.
+
+    Args:
+        stored: finds a picture in the file store by its sha256, or raises NotFoundError.
+    """
     brand_models = presets.brand_models()
     capabilities: dict[str, Capabilities | StudioError] = {}
     for base in {request.base for request in requests}:
@@ -42,7 +48,8 @@ def check_requests(
         for index, request in enumerate(requests)
         for what, next_step in _faults(request, capabilities[request.base], brand_models, max_image_pixels)
     ]
-    faults += _too_long([(index, r) for index, r in enumerate(requests) if r.base in readable], lengths)
+    numbered = [(index, r) for index, r in enumerate(requests) if r.base in readable]
+    faults += [*unfollowed(numbered, registry), *not_stored(numbered, stored), *_too_long(numbered, lengths)]
     if not requests:
         faults.append(Fault("requests", "there are none.", "Choose at least one pose, look and seed."))
     if faults:
@@ -73,9 +80,6 @@ def _faults(
         return
     if not capabilities.text_to_image.supported:
         yield f"{request.base} cannot draw: {capabilities.text_to_image.reason}", "Choose another base."
-    pose_control = capabilities.controlnet.get("openpose", ABSENT)
-    if request.pose is not None and not pose_control.supported:
-        yield f"{request.base} cannot follow a pose: {pose_control.reason}", "Choose another base, or no pose."
     if framing.width_px < 64 or framing.height_px < 64:
         yield f"{framing.width_px}x{framing.height_px} px is too small to draw.", "Choose at least 64x64."
     if framing.width_px * framing.height_px > max_image_pixels:
@@ -83,6 +87,11 @@ def _faults(
         yield f"{framing.width_px}x{framing.height_px} px is too large ({limit}).", "Choose a smaller size."
     if not (isfinite(framing.origin_x_px) and isfinite(framing.origin_y_px) and isfinite(framing.px_per_mm)):
         yield "its framing holds an infinite number.", "Choose the usual framing."
+    if request.inpaint is not None and not capabilities.inpaint.supported:
+        yield f"{request.base} cannot change a part: {capabilities.inpaint.reason}", "Choose another base, or no mask."
+    elif request.inpaint is not None and int(request.num_inference_steps * request.inpaint.strength) < 1:
+        what = f"a strength of {request.inpaint.strength:g} leaves none of its {request.num_inference_steps} steps."
+        yield what, "Raise the strength or the steps."
     for adapter in request.adapters:
         card = brand_models.get(adapter.brand_model)
         if card is None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from studio.errors import FaultsError, InputError
 from studio.generate.check import check_requests
+from studio.generate.keep import keep_picture
 from studio.generate.matrix import framing_for, matrix
+from studio.generate.png import restore
 from studio.generate.preview import quick
 from studio.generate.prompt_length import PromptLengths
 from studio.generate.prompts import positive
@@ -41,6 +44,19 @@ class DraftService:
     def framing(self, base: str) -> Framing:
         """The usual framing of a base. Raises NotFoundError."""
         return framing_for(self._presets.base(base))
+
+    def framings(self, base: str) -> list[Framing]:
+        """The framings at every size that a base was made for, the usual one first. Raises NotFoundError."""
+        card = self._presets.base(base)
+        return list(dict.fromkeys([framing_for(card), *(framing_for(card, size) for size in card.resolutions)]))
+
+    def keep_picture(self, path: Path) -> str:
+        """Keep a picture for requests to name by the sha256 that this returns. Raises as `keep.keep_picture`."""
+        return keep_picture(self._store, self._settings, path)
+
+    def restore(self, picture: Path) -> GenerationRequest:
+        """The request that a picture made here carries. Raises NotFoundError, InputError, FaultsError."""
+        return restore(picture)
 
     def prompt(self, look: Look, pose: Pose | None, adapters: Sequence[AdapterWeight] = ()) -> str:
         """The words of a look in a pose, trigger tokens of known brand models included."""
@@ -86,7 +102,7 @@ class DraftService:
     def payload(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
         """The payload of a job of kind `generate`, checked. Raises FaultsError."""
         limit = self._settings.max_image_pixels
-        check_requests(requests, self._presets, self._registry, self._lengths, limit)
+        check_requests(requests, self._presets, self._registry, self._lengths, limit, self._store.files.path)
         return {"requests": [request.model_dump(mode="json") for request in requests]}
 
     def drawn(self, batch_id: str, count: int) -> dict[int, Variant]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from studio.errors import Fault, FaultsError
 from studio.generate.prompts import positive
 from studio.records.base import field_faults
-from studio.records.capabilities import BaseCard
+from studio.records.capabilities import BaseCard, Resolution
 from studio.records.generation import GenerationRequest
 from studio.records.look import Look
 from studio.records.pose import Framing, Pose
@@ -19,11 +19,14 @@ MAX_REQUESTS = 1000
 """One job's worth; more is asked for in several jobs, so that each can be cancelled and seen to end."""
 
 
-def framing_for(card: BaseCard) -> Framing:
-    """The usual framing at the size that a base draws best: the figure stands in the middle, as tall as ever."""
+def framing_for(card: BaseCard, size: Resolution | None = None) -> Framing:
+    """The usual framing at a size, by default the one that a base draws best: the figure stands in the middle, as tall
+    as ever.
+    """
+    wanted = size or Resolution(width_px=card.width_px, height_px=card.height_px)
     usual = Framing()
-    scaled = usual.scaled(card.height_px / usual.height_px)
-    return scaled.model_copy(update={"width_px": card.width_px, "origin_x_px": card.width_px / 2})
+    scaled = usual.scaled(wanted.height_px / usual.height_px)
+    return scaled.model_copy(update={"width_px": wanted.width_px, "origin_x_px": wanted.width_px / 2})
 
 
 def matrix(

@@ -61,6 +61,11 @@ def parameters_text(request: GenerationRequest) -> str:
         span = f"{request.control_guidance_start:g}-{request.control_guidance_end:g}"
         control = f"openpose {request.controlnet_conditioning_scale:g} ({span})"
         pairs += [("Pose", request.pose.name), ("ControlNet", control)]
+    for map_ in request.controls:
+        span = f"{map_.control_guidance_start:g}-{map_.control_guidance_end:g}"
+        pairs.append(("ControlNet", f"{map_.kind} {map_.controlnet_conditioning_scale:g} ({span})"))
+    if request.reference is not None:
+        pairs.append(("IP-Adapter", f"{request.reference.ip_adapter_scale:g}"))
     pairs += [("LoRA", f"{adapter.brand_model} {adapter.adapter_weight:g}") for adapter in request.adapters]
     lines = [request.prompt, *([f"Negative prompt: {request.negative_prompt}"] if request.negative_prompt else [])]
     return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in pairs)])

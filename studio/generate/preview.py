@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 from studio.errors import Cancelled, StudioError
@@ -201,9 +202,9 @@ def as_data_uri(image: Image) -> str:
 
 
 def quick(request: GenerationRequest) -> GenerationRequest:
-    """The same picture in few steps."""
-    steps = min(PREVIEW_STEPS, request.num_inference_steps)
-    return request.model_copy(update={"num_inference_steps": steps})
+    """The same picture in few steps; of a part that may change little, in as many as leave one to draw."""
+    few = PREVIEW_STEPS if request.inpaint is None else max(PREVIEW_STEPS, ceil(1 / request.inpaint.strength))
+    return request.model_copy(update={"num_inference_steps": min(few, request.num_inference_steps)})
 
 
 def _may_try_again(wish: _Wish) -> bool:

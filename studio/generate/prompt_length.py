@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from studio.models.families import FAMILIES
+from studio.models.prompt_frame import PromptFrame
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -21,10 +24,11 @@ class TooLong(NamedTuple):
 
 
 class _Reader(NamedTuple):
-    """A tokenizer as its file was at `changed`, with the number of tokens that the text encoder takes."""
+    """A tokenizer as its file was at `changed`, what it is given, and how many tokens of that are read."""
 
     changed: tuple[int, int]
     tokenizer: Tokenizer
+    frame: PromptFrame
     limit: int
 
 
@@ -44,32 +48,35 @@ class PromptLengths:
         reader = self._reader(base)
         if reader is None:
             return None
-        encoded = reader.tokenizer.encode(text)
+        encoded = reader.tokenizer.encode(reader.frame.around(text))
         tokens = len(encoded.ids)
         if tokens <= reader.limit:
             return None
-        # The last place that is read holds the mark of the end, so the text is cut one token before.
-        return TooLong(tokens, reader.limit, text[encoded.offsets[reader.limit - 1][0] :])
+        return TooLong(tokens, reader.limit, reader.frame.unread(text, encoded.offsets, reader.limit))
 
     def _reader(self, base: str) -> _Reader | None:
         """The base's tokenizer, read again when its file has changed; None where it has no such file."""
         folder = self._presets.base_folder(base) / "tokenizer"
+        family = FAMILIES.get(self._presets.base(base).family)
+        if family is None:
+            return None
         try:
             status = (folder / "tokenizer.json").stat()
             changed = status.st_size, status.st_mtime_ns
             known = self._readers.get(base)
             if known is None or known.changed != changed:
-                known = self._readers[base] = _read(folder, changed)
+                known = self._readers[base] = _read(folder, changed, family.frame)
         except Exception:  # the library raises nothing narrower; whoever loads the base tells in full what is wrong
             return None
         return known
 
 
-def _read(folder: Path, changed: tuple[int, int]) -> _Reader:
+def _read(folder: Path, changed: tuple[int, int], frame: PromptFrame) -> _Reader:
     from tokenizers import Tokenizer
 
-    limit = int(json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))["model_max_length"])
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    limit = frame.limit or int(config["model_max_length"])
     tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return _Reader(changed, tokenizer, limit)
+    return _Reader(changed, tokenizer, frame, limit)

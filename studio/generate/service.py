@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from studio.devices import room_bytes
 from studio.errors import Fault, FaultsError, StudioError
 from studio.generate.adapters import load_adapter
 from studio.generate.check import check_requests
+from studio.generate.keep import keep_picture
+from studio.generate.keeper import Keeper
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
+from studio.generate.plan import batch_size_for
 from studio.generate.png import restore, to_png
 from studio.generate.prompt_length import PromptLengths
 from studio.measure.pictures import open_picture
+from studio.models.arrangement import FP8, Arrangement
+from studio.models.planner import DryRuns, Planner
 from studio.records.base import field_faults, new_id, now
 from studio.records.generation import AdapterWeight, GenerationRequest, Variant
 
@@ -51,6 +57,7 @@ class GenerateService:
         self._store, self._settings, self._presets = store, settings, presets
         self._cache, self._device, self._draw_control = cache, device, draw_control
         self._lengths = PromptLengths(presets)
+        self._dry_runs: DryRuns = {}
 
     def matrix(
         self, poses: Sequence[str | None], looks: Sequence[str], seeds: Sequence[int], *, base: str = "croquis",
@@ -91,10 +98,14 @@ class GenerateService:
         """The request that a picture made here carries. Raises NotFoundError, InputError, FaultsError."""
         return restore(picture)
 
+    def keep_picture(self, path: Path) -> str:
+        """Keep a picture for requests to name by the sha256 that this returns. Raises as `keep.keep_picture`."""
+        return keep_picture(self._store, self._settings, path)
+
     def check(self, requests: Sequence[GenerationRequest]) -> None:
         """Everything that can be known before the first step. Raises FaultsError."""
         limit = self._settings.max_image_pixels
-        check_requests(requests, self._presets, self._cache.registry, self._lengths, limit)
+        check_requests(requests, self._presets, self._cache.registry, self._lengths, limit, self._store.files.path)
 
     def run(
         self, requests: Sequence[GenerationRequest], context: JobContext | None = None, *,
@@ -112,11 +123,17 @@ class GenerateService:
         self.check(requests)
         batch_id = context.job.id if context is not None else new_id("batch")
         kept = self._kept(batch_id, requests)
-        progress = _Progress(requests, kept, context)
+        memory = self._planner().plan(requests)
+        progress = _Progress(requests, kept, context, memory.words)
         watch = Watch(check=progress.check, stepped=progress.stepped, preview=preview)
-        for drawn in self._engine().run(requests, watch=watch, skip=tuple(kept)):
-            kept[drawn.index] = self._keep(batch_id, requests[drawn.index], drawn, context)
+
+        def row(drawn: Drawn, sha256: str) -> None:
+            kept[drawn.index] = self._keep(batch_id, requests[drawn.index], drawn, sha256, context)
             progress.finished(drawn.index)
+
+        with Keeper(lambda drawn: self._write(requests[drawn.index], drawn, memory.arrangement), row) as keeper:
+            for drawn in self._engine(arrangement=memory.arrangement).run(requests, watch=watch, skip=tuple(kept)):
+                keeper.take(drawn)
         return [kept[index] for index in range(len(requests))]
 
     def payload(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
@@ -167,13 +184,21 @@ class GenerateService:
         variants = self.run(requests, context)
         return {"batch_id": context.job.id, "variant_ids": [variant.id for variant in variants]}
 
-    def _engine(self, patience_s: float | None = None) -> Any:
+    def _planner(self) -> Planner:
+        device, held = self._device.device, self._cache.stats().resident
+        own = sum(size for key, size in held.items() if key.device == device)  # idle components make room
+        return Planner(
+            self._cache.registry, device=device, dtype=self._device.dtype, room_bytes=room_bytes(device) + own,
+            batch_size=batch_size_for(device, self._device.dtype), known=self._dry_runs,
+        )  # fmt: skip
+
+    def _engine(self, patience_s: float | None = None, arrangement: Arrangement | None = None) -> Any:
         from studio.generate.engine import Engine
 
         return Engine(
             self._cache, device=self._device.device, dtype=self._device.dtype, draw_control=self._draw_control,
             adapters=lambda name: load_adapter(self._presets, name), patience_s=patience_s,
-            read_picture=self._read_picture,
+            read_picture=self._read_picture, arrangement=arrangement,
         )  # fmt: skip
 
     def _read_picture(self, sha256: str) -> Image:
@@ -196,9 +221,15 @@ class GenerateService:
         except StudioError:
             return False
 
-    def _keep(self, batch_id: str, request: GenerationRequest, drawn: Drawn, context: JobContext | None) -> Variant:
-        """The file first, then the row: a row always has its file. What the grid shows comes last."""
-        sha256 = self._store.files.put_bytes(to_png(drawn.image, request, self._made_with(request, drawn)), ".png")
+    def _write(self, request: GenerationRequest, drawn: Drawn, arrangement: Arrangement) -> str:
+        """The file, with what made it; its sha256."""
+        made_with = self._made_with(request, drawn) | ({"weights_kept_in": FP8} if arrangement.fp8 else {})
+        return self._store.files.put_bytes(to_png(drawn.image, request, made_with), ".png")
+
+    def _keep(
+        self, batch_id: str, request: GenerationRequest, drawn: Drawn, sha256: str, context: JobContext | None
+    ) -> Variant:
+        """The row of a picture whose file is there: a row always has its file. What the grid shows comes last."""
         variant = Variant(
             id=variant_id(batch_id, drawn.index), batch_id=batch_id, request=request, image_sha256=sha256,
             seconds=drawn.seconds, created_at=now(), sku=request.sku,
@@ -211,14 +242,27 @@ class GenerateService:
 
     def _made_with(self, request: GenerationRequest, drawn: Drawn) -> dict[str, object]:
         cards = self._presets.brand_models()
-        weights = self._cache.registry.weights(request.base)
         return {
             "dtype": self._device.dtype,
             "device": self._device.device,
-            "weights": {name: header.sha256 for name, header in sorted(weights.items())},
+            "weights": self._digests(request.base),
+            **self._made_with_addons(request),
             "adapters": {a.brand_model: cards[a.brand_model].weights_sha256 for a in request.adapters},
             **({"note": drawn.note} if drawn.note else {}),
         }
+
+    def _made_with_addons(self, request: GenerationRequest) -> dict[str, object]:
+        """Digests of ControlNets and an IP-Adapter that were pulled; those in the base's folder stand with the base."""
+        registry = self._cache.registry
+        addons = [registry.control(request.base, kind) for kind in request.control_kinds]
+        if request.reference is not None:
+            addons.append(registry.reference(request.base))
+        names = {addon.name for addon in addons} - {request.base}
+        return {"addons": {name: self._digests(name) for name in sorted(names)}} if names else {}
+
+    def _digests(self, name: str) -> dict[str, str]:
+        """Relative path -> sha256 of the weights files of a base or add-on."""
+        return {path: header.sha256 for path, header in sorted(self._cache.registry.weights(name).items())}
 
 
 def variant_id(batch_id: str, index: int) -> str:
@@ -230,12 +274,14 @@ class _Progress:
     """Counts denoising steps over all pictures, and tells the job."""
 
     def __init__(
-        self, requests: Sequence[GenerationRequest], kept: dict[int, Variant], context: JobContext | None
+        self, requests: Sequence[GenerationRequest], kept: dict[int, Variant], context: JobContext | None, how: str
     ) -> None:
         self._steps = [request.num_inference_steps for request in requests]
         self._share = [1.0 if index in kept else 0.0 for index in range(len(requests))]
         self._ready = len(kept)
         self._context = context
+        self._how = how
+        self._tell()
 
     def check(self) -> None:
         if self._context is not None:
@@ -254,4 +300,5 @@ class _Progress:
     def _tell(self) -> None:
         if self._context is not None:
             done = sum(round(steps * share) for steps, share in zip(self._steps, self._share, strict=True))
-            self._context.progress(done, sum(self._steps), f"{self._ready} of {len(self._steps)} pictures")
+            note = f"{self._ready} of {len(self._steps)} pictures" if done else self._how
+            self._context.progress(done, sum(self._steps), note)

@@ -38,7 +38,7 @@ class LabelService:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
-        self._presets = Presets(settings.presets, settings.brand_models)
+        self._presets = Presets(settings.presets, settings.brand_models, settings.models_dir)
         self._datasets = Datasets(store, self._presets)
         self._captions = CaptionBook(store)
         self._products = ProductShelf(store, settings)
@@ -322,7 +322,7 @@ class LabelService:
         return buckets_of(card.width_px, card.height_px)
 
     def _faces(self) -> FaceCounter:
-        return FaceCounter(self._settings.home / "models" / "face")
+        return FaceCounter(self._settings, self._presets)
 
     def _update(self, changes: Mapping[str, Mapping[str, object]]) -> list[Photo]:
         return update_photos(self._store, changes)

@@ -9,7 +9,7 @@ import math
 from typing import Literal
 
 from studio.errors import CapabilityError
-from studio.records.listing import Channel
+from studio.records.listing import Channel, Sourced
 
 DeliveredFormat = Literal["jpeg", "webp"]
 """What the encoder writes; of the formats that channels take, these two carry XMP and stay small."""
@@ -71,6 +71,24 @@ def is_too_small(width_px: int, height_px: int, channel: Channel) -> bool:
         (channel.min_longest_px, max(width_px, height_px)),
     )
     return any(rule is not None and size < rule.value for rule, size in limits)
+
+
+def factor_to_least(width_px: int, height_px: int, channel: Channel) -> float:
+    """How many times as large a picture must be to reach the channel's least sizes, rounded up to hundredths."""
+    return _factor(width_px, height_px, channel.min_width_px, channel.min_height_px, channel.min_longest_px)
+
+
+def factor_to_advised(width_px: int, height_px: int, channel: Channel) -> float:
+    """As `factor_to_least`, for the advised sizes."""
+    advised = channel.advised_width_px, channel.advised_height_px, channel.advised_longest_px
+    return _factor(width_px, height_px, *advised)
+
+
+def _factor(
+    width_px: int, height_px: int, width: Sourced | None, height: Sourced | None, longest: Sourced | None
+) -> float:
+    asked = ((width, width_px), (height, height_px), (longest, max(width_px, height_px)))
+    return math.ceil(max([1.0, *(rule.value / size for rule, size in asked if rule)]) * 100 - 1e-9) / 100
 
 
 def advice_words(width_px: int, height_px: int, channel: Channel) -> str:

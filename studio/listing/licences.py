@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from studio.records.brand_model import BrandModel
+from studio.records.brand_model import BrandModel, ImportedLora
 from studio.records.capabilities import BaseCard
-from studio.records.generation import GenerationRequest
+from studio.records.generation import GenerationRequest, Variant
 
 _NON_COMMERCIAL = re.compile(
     r"\bnon[\s_-]?commercial|\bby-nc\b|\bresearch[\s-]only|\bpersonal use|\beditorial use|商用不可|非営利",
@@ -38,6 +38,18 @@ class LicenceUse:
         """The obstacle in words."""
         state = "non-commercial" if self.commercial_use is False else "not known to allow commercial use"
         return f"the licence of {self.subject} ({self.licence or 'no licence given'}) is {state}"
+
+
+def variant_licences(
+    variant: Variant, bases: Mapping[str, BaseCard], brand_models: Mapping[str, BrandModel]
+) -> tuple[LicenceUse, ...]:
+    """The licences of everything that a picture was made with, the models of its tools included."""
+    tools = {
+        use.method: LicenceUse(f"tool {use.method}", use.licence, use.commercial_use)
+        for use in variant.made_by
+        if use.weights_sha256
+    }
+    return (*licence_uses(variant.request, bases, brand_models), *tools.values())
 
 
 def licence_uses(
@@ -68,8 +80,10 @@ def _of_brand_model(name: str, bases: Mapping[str, BaseCard], brand_models: Mapp
     subject, model = f"brand model {name}", brand_models.get(name)
     if model is None:
         return LicenceUse(subject, "unknown", None)
-    photos = [licence for licence, count in model.rights_summary.items() if count]
     base = _of_base(model.base, bases)
+    if model.imported is not None:
+        return _of_imported(subject, model.base_licence, base, model.imported)
+    photos = [licence for licence, count in model.rights_summary.items() if count]
     text = f"base {model.base_licence}; photos {', '.join(photos) or 'unknown'}"
     if base.commercial_use is False or any(
         _NON_COMMERCIAL.search(licence) for licence in (*photos, model.base_licence)
@@ -77,3 +91,12 @@ def _of_brand_model(name: str, bases: Mapping[str, BaseCard], brand_models: Mapp
         return LicenceUse(subject, text, False)
     known = base.commercial_use and photos and all(licence.strip() for licence in photos)
     return LicenceUse(subject, text, True if known else None)
+
+
+def _of_imported(subject: str, base_licence: str, base: LicenceUse, lora: ImportedLora) -> LicenceUse:
+    """A LoRA from elsewhere: what the person who brought it in has read in its licence counts."""
+    text = f"base {base_licence}; LoRA {lora.licence}"
+    flags = (base.commercial_use, lora.commercial_use)
+    if False in flags or any(_NON_COMMERCIAL.search(licence) for licence in (base_licence, lora.licence)):
+        return LicenceUse(subject, text, False)
+    return LicenceUse(subject, text, True if all(flags) else None)

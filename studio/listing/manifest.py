@@ -25,7 +25,7 @@ DISCLOSURE = "This picture was generated with AI."
 COLUMNS = (
     "file", "slot", "position", "sku", "channel", "sha256", "width_px", "height_px", "bytes", "format", "alt_text",
     "ai_generated", "digital_source_type", "ai_disclosure", "licences", "licence_overrides", "variant_id",
-    "settings_sha256", "source_sha256", "approved_by",
+    "settings_sha256", "source_sha256", "edits", "approved_by",
 )  # fmt: skip
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -80,6 +80,7 @@ def manifest_csv(listing: Listing, images: list[PackedImage]) -> bytes:
             "ai_generated": "yes",
             "digital_source_type": TRAINED_ALGORITHMIC_MEDIA,
             "ai_disclosure": DISCLOSURE,
+            "edits": "; ".join(use.words for use in image.variant.made_by),
             "licences": "; ".join(f"{use.subject}: {use.licence}" for use in image.licences),
             "licence_overrides": overrides,
         }
@@ -106,6 +107,7 @@ def _entry(image: PackedImage) -> dict[str, Any]:
         "variant_id": image.variant.id,
         "settings_sha256": settings_sha256(image.variant.request),
         "source_sha256": image.variant.image_sha256,
+        "edits": [use.model_dump(mode="json") for use in image.variant.made_by],
         "approved_by": image.approved_by,
     }
 

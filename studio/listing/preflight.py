@@ -12,9 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from studio.listing.channels import advice_words, aspect_words, delivered_size, is_too_small, minimum_words
+from studio.listing.channels import (
+    advice_words,
+    aspect_words,
+    delivered_size,
+    factor_to_advised,
+    factor_to_least,
+    is_too_small,
+    minimum_words,
+)
 from studio.listing.licences import LicenceUse
 from studio.records.listing import Channel, LicenceOverride, PreflightFinding, SlotImage
+from studio.records.tool import ToolUse
 
 
 class Words(NamedTuple):
@@ -60,6 +69,17 @@ def not_approved(slot: SlotImage) -> list[PreflightFinding]:
     return _findings(slot, [Words("refused", "unapproved", "this picture is not approved any more", fix)])
 
 
+def check_edits(slot: SlotImage, made_by: Iterable[ToolUse]) -> list[PreflightFinding]:
+    """One warning for each time that the picture was enlarged: a person looks whether it bears that."""
+    words = []
+    for use in made_by:
+        if use.tool == "upscale":
+            values = {"factor": use.settings.get("factor", "?"), "method": use.method}
+            message = f"enlarged {values['factor']} times by {use.method}"
+            words.append(Words("warning", "enlarged", message, "Look at fabric and face at full size.", values))
+    return _findings(slot, words)
+
+
 def check_licences(
     slot: SlotImage, uses: Iterable[LicenceUse], overrides: Iterable[LicenceOverride]
 ) -> list[PreflightFinding]:
@@ -99,9 +119,10 @@ def _size(width_px: int, height_px: int, channel: Channel) -> list[Words]:
     if is_too_small(*delivered, channel):
         least = minimum_words(channel)
         fix = f"{_LARGER} Nothing is upscaled here."
-        found.append(Words("refused", "too_small", f"{size}, needs {least}", fix, {"size": size, "least": least}))
+        values = {"size": size, "least": least, "factor": f"{factor_to_least(*delivered, channel):.2f}"}
+        found.append(Words("refused", "too_small", f"{size}, needs {least}", fix, values))
     elif advised := advice_words(*delivered, channel):
-        values = {"size": size, "advised": advised}
+        values = {"size": size, "advised": advised, "factor": f"{factor_to_advised(*delivered, channel):.2f}"}
         found.append(Words("warning", "small", f"{size}, {advised} advised", _LARGER, values))
     if channel.aspect:
         asked = channel.aspect.value

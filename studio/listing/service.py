@@ -13,10 +13,10 @@ from studio.errors import ConflictError, Fault, FaultsError, InputError, NotFoun
 from studio.listing.alt_text import alt_text
 from studio.listing.deliver import Encoder, in_shape
 from studio.listing.encode import Encoded
-from studio.listing.licences import LicenceUse, blocking, licence_uses
+from studio.listing.licences import LicenceUse, blocking, variant_licences
 from studio.listing.naming import safe_stem
 from studio.listing.package import ApprovedPicture, build_package, picture_names
-from studio.listing.preflight import check_licences, check_slot, not_approved
+from studio.listing.preflight import check_edits, check_licences, check_slot, not_approved
 from studio.presets import Presets, pick
 from studio.records.base import new_id, now
 from studio.records.brand_model import BrandModel
@@ -192,7 +192,8 @@ class ListingService:
             with Image.open(self._path(variant)) as image:
                 shaped = in_shape(image, slot, channel)
                 findings += check_slot(slot, position, shaped, channel, repeated=variant.id in earlier)
-            findings += check_licences(slot, licence_uses(variant.request, *cards), listing.overrides)
+            findings += check_edits(slot, variant.made_by)
+            findings += check_licences(slot, variant_licences(variant, *cards), listing.overrides)
         return tuple(findings)
 
     def package(self, listing_id: str) -> Path:
@@ -221,7 +222,7 @@ class ListingService:
             raise FaultsError(f"{listing.sku} for {channel.title}", refused)
         pictures = [
             ApprovedPicture(
-                slot, variant, self._path(variant), licence_uses(variant.request, *self._cards()), approval.author
+                slot, variant, self._path(variant), variant_licences(variant, *self._cards()), approval.author
             )
             for slot, variant, approval in zip(listing.slots, variants, approvals, strict=True)
         ]
@@ -252,7 +253,7 @@ class ListingService:
 
     def _blocking(self, listing: Listing, variants: Iterable[Variant]) -> list[LicenceUse]:
         cards = self._cards()
-        uses = [use for variant in variants for use in licence_uses(variant.request, *cards)]
+        uses = [use for variant in variants for use in variant_licences(variant, *cards)]
         return blocking(uses, [override.subject for override in listing.overrides])
 
     def _require_approved(self, variants: Iterable[Variant]) -> list[Decision]:

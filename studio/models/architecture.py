@@ -19,6 +19,10 @@ Text = Mapping[str, "Tensor"]
 """One text's embeddings by the family's own names, each (1, ...)."""
 Inputs = dict[str, Any]
 """Keyword arguments of the denoiser beside sample and timestep, for all rows of a call."""
+REFERENCE = "reference"
+"""Entry of `Inputs` for the denoiser alone, where an IP-Adapter is on it: `tokens` (rows, T, D) of a picture, and
+`scale` (rows, 1, 1)."""
+Scales = Sequence[Sequence[float]]
 Residuals = dict[int, "Tensor"]
 """What control adds to the denoiser: place -> (rows, ...). Those of several ControlNets are added up."""
 
@@ -32,14 +36,14 @@ class Unread(NamedTuple):
 
 
 class ControlCall(Protocol):
-    """A ControlNet with the maps of B pictures, embedded once."""
+    """A ControlNet with the maps of B pictures, M of each, embedded once."""
 
-    def __call__(self, sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scale: Tensor) -> Residuals:
+    def __call__(self, sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scales: Scales) -> Residuals:
         """Args:
         sample: (rows, C, h, w), scaled for the model.
         inputs: of these rows, as `Architecture.pick` gives them.
         pictures: (rows,), which of the B maps each row has.
-        scale: controlnet_conditioning_scale of each row, (rows,).
+        scales: controlnet_conditioning_scale of the M maps of each row; 0 outside its range.
         """
 
 
@@ -63,6 +67,9 @@ class Architecture(Protocol):
 
     def encode(self, parts: Mapping[str, Any], text: str) -> Text:
         """The embeddings of a text that is short enough. `parts`: the components of `text_parts` by name."""
+
+    def blank_text(self, denoiser: Any) -> Text:
+        """Zeros in the shapes that the longest text has, for measuring without encoders."""
 
     def unprompted(self, empty: Text) -> Text:
         """What stands for an absent negative prompt, given the embeddings of the empty text."""
@@ -96,9 +103,14 @@ class Architecture(Protocol):
         """Guidance: (B, C, h, w) of outputs without and with the prompt; scale (B, 1, 1, 1)."""
 
     def controlling(
-        self, controlnet: Any, kind: str, pictures: Tensor, denoiser: Any, vae: Any
+        self, controlnet: Any, kinds: Sequence[str], pictures: Sequence[Tensor], denoiser: Any, vae: Any
     ) -> AbstractContextManager[ControlCall]:
-        """A ControlNet that is to follow maps of one kind, (B, 3, H, W) in [0, 1]. It is as before afterwards."""
+        """A ControlNet that is to follow all maps that are its own. It is as before afterwards.
+
+        Args:
+            kinds: of the M maps, `openpose`, `canny` ...
+            pictures: M times (B, 3, H, W) in [0, 1].
+        """
 
     def to_latents(self, vae: Any, encoded: Tensor) -> Tensor:
         """The autoencoder's latents as the denoiser knows them."""

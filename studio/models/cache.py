@@ -8,15 +8,18 @@ for each other.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from studio.errors import CapabilityError, ResourceError
+from studio.models.encodings import Encodings
 from studio.models.family import DTYPE_BYTES
 from studio.models.registry import Registry
 
@@ -68,9 +71,10 @@ class _Entry:
 class ModelCache:
     """Components by key, within a budget of bytes. Safe to use from several threads."""
 
-    def __init__(self, registry: Registry, byte_budget: int) -> None:
+    def __init__(self, registry: Registry, byte_budget: int | Callable[[], int]) -> None:
         self.registry = registry
-        self._budget = byte_budget
+        self.encodings = Encodings()
+        self._byte_budget = byte_budget
         self._mutex = threading.Lock()
         self._loading = threading.Lock()
         self._entries: dict[ComponentKey, _Entry] = {}
@@ -120,8 +124,13 @@ class ModelCache:
             resident = {key: e.size for key, e in self._entries.items() if e.value is not None}
             return CacheStats(self._budget, self._hits, self._loads, self._evictions, self._load_s, resident)
 
+    @cached_property
+    def _budget(self) -> int:
+        return self._byte_budget() if callable(self._byte_budget) else self._byte_budget
+
     def clear(self) -> None:
-        """Let go of every component that nobody uses."""
+        """Let go of every component that nobody uses, and of what encoders made."""
+        self.encodings.clear()
         with self._mutex:
             for key in [key for key, entry in self._entries.items() if not entry.users]:
                 self._evict(key)
@@ -177,6 +186,7 @@ class ModelCache:
         self._evictions += 1
         torch = sys.modules.get("torch")
         if key.device.startswith("cuda") and torch is not None:
+            gc.collect()  # a network that was compiled refers to itself
             torch.cuda.empty_cache()
 
 

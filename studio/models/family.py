@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from studio.models.architecture import Architecture
+from studio.models.prompt_frame import PromptFrame
 from studio.records.capabilities import Capabilities, Capability
 
-DTYPE_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
+DTYPE_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
 """Dtypes that a component can be loaded in -> bytes of one number."""
 
 
@@ -29,12 +30,20 @@ def no(reason: str) -> Capability:
     return Capability(supported=False, reason=reason)
 
 
+IMAGE_ENCODER = "image_encoder"
+"""The component beside every IP-Adapter that reads its pictures."""
+
+
 @dataclass(frozen=True)
 class AddOn:
-    """Weights beside a base's own: pulled by `name`, or a component of the base itself where `name` is empty."""
+    """Weights beside a base's own: pulled by `name`, or a component of the base itself where `name` is empty.
+
+    `base`: the only one of the family that they were made for; empty: all of it.
+    """
 
     name: str
     component: str
+    base: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Family:
         lora_targets: names of the denoiser's layers that a LoRA is trained on, as peft's `target_modules`.
         architecture: how its networks are called.
         controlnets: kind of control map -> the ControlNets that follow it, the preferred one first.
+        ip_adapters: what looks at a reference picture, the preferred one first; each has its image encoder beside it.
+        frame: what its texts stand in when they are tokenized.
     """
 
     name: str
@@ -56,6 +67,8 @@ class Family:
     lora_targets: tuple[str, ...]
     architecture: Architecture
     controlnets: Mapping[str, tuple[AddOn, ...]] = field(default_factory=dict)
+    ip_adapters: tuple[AddOn, ...] = ()
+    frame: PromptFrame = field(default_factory=PromptFrame)
 
 
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
@@ -82,7 +95,7 @@ def close_the_door() -> None:
 
 
 def torch_dtype(dtype: str) -> Any:
-    """`fp32`, `bf16` or `fp16` as torch names it."""
+    """`fp32`, `bf16` or `fp16` as torch names it; `fp8` is for keeping weights, what is computed with it is bf16."""
     import torch
 
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.bfloat16}[dtype]

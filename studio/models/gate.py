@@ -135,8 +135,15 @@ def _finite(chunk: bytes, dtype: str) -> bool:
     return not bool(np.any((bits & kind(mask)) == kind(mask)))
 
 
-def check_model_folder(path: Path, *, allow: Collection[str] | None = None) -> dict[str, WeightsHeader]:
+def check_model_folder(
+    path: Path, *, allow: Collection[str] | None = None, passed: Collection[str] = ()
+) -> dict[str, WeightsHeader]:
     """Check every file of a model folder in diffusers layout.
+
+    Args:
+        path: the folder.
+        allow: the only sha256 digests that weights files may have; None lets any pass.
+        passed: relative paths of files of another kind that have passed their own gate.
 
     Returns:
         Relative path of each weights file -> its header.
@@ -146,7 +153,7 @@ def check_model_folder(path: Path, *, allow: Collection[str] | None = None) -> d
         GateError: names every file that was refused and why.
     """
     if not path.is_dir():
-        raise NotFoundError(f"There is no model folder {path}.", "Check the path; models are never downloaded.")
+        raise NotFoundError(f"There is no model folder {path}.", "Check the path.")
     headers: dict[str, WeightsHeader] = {}
     refused: list[str] = []
     for number, file in enumerate(_walk(path)):
@@ -155,7 +162,7 @@ def check_model_folder(path: Path, *, allow: Collection[str] | None = None) -> d
             refused.append(f"more than {MAX_FILES} files")
             break
         try:
-            _check_place(file, path, name)
+            _check_place(file, path, name, any_kind=name in passed)
             if file.suffix.lower() == ".safetensors":
                 headers[name] = check_weights(file, allow=allow)
             elif file.suffix.lower() == ".json":
@@ -178,14 +185,14 @@ def _walk(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted(files))
 
 
-def _check_place(file: Path, root: Path, name: str) -> None:
+def _check_place(file: Path, root: Path, name: str, *, any_kind: bool) -> None:
     if file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
         raise GateError(f"{name} is a link out of the folder.")
     if file.is_symlink() and not file.is_file():
         raise GateError(f"{name} is a link to a folder, or to nothing.")
     if not stat.S_ISREG(file.stat().st_mode):
         raise GateError(f"{name} is no ordinary file.")
-    if file.suffix.lower() not in FOLDER_SUFFIXES:
+    if not any_kind and file.suffix.lower() not in FOLDER_SUFFIXES:
         raise GateError(f"{name} is of a kind that a model folder may not hold ({file.suffix.lower()}).")
 
 

@@ -30,6 +30,10 @@ def diffusers_model(class_name: str) -> Loader:
                 use_safetensors=True,
                 low_cpu_mem_usage=True,
             )
+        if dtype == "fp8":
+            import torch
+
+            model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
         return model.requires_grad_(False).eval().to(device)
 
     return load
@@ -76,6 +80,14 @@ def scheduler(folder: Path, *, dtype: str, device: str) -> Any:
         raise GateError(f"{folder}: {name!r:.80} is no scheduler that is known here.", "Mend scheduler_config.json.")
     known: Any = kind
     return known.from_pretrained(folder, local_files_only=True)
+
+
+def ip_adapter(folder: Path, *, dtype: str, device: str) -> Any:
+    """The `IPAdapter` in a folder."""
+    close_the_door()
+    from studio.models.ip_adapter import read_ip_adapter
+
+    return read_ip_adapter(folder, dtype=torch_dtype(dtype), device=device)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from studio.errors import CapabilityError, NotFoundError
 from studio.models.families import FAMILIES
-from studio.models.family import AddOn, Family, Loader
+from studio.models.family import IMAGE_ENCODER, AddOn, Family, Loader
 from studio.models.gate import WeightsHeader, check_model_folder
 from studio.presets import pick
-from studio.records.capabilities import BaseCard, Capabilities
+from studio.records.capabilities import BaseCard, Capabilities, Capability
 
 if TYPE_CHECKING:
     from studio.presets import Presets
@@ -46,8 +46,14 @@ class Registry:
         return FAMILIES[card.family]
 
     def capabilities(self, base: str) -> Capabilities:
-        """What a base can do, without loading anything."""
-        return self.family(base).capabilities
+        """What a base can do, without loading anything: its family's row, less what its own folder lacks."""
+        family = self.family(base)
+        known, adapters = family.capabilities, family.ip_adapters
+        bundled_only = bool(adapters) and not any(addon.name for addon in adapters)
+        if not bundled_only or any(self._has(base, addon.component, IMAGE_ENCODER) for addon in adapters):
+            return known
+        absent = Capability(supported=False, reason=f"{base} comes without the weights of an IP-Adapter.")
+        return known.model_copy(update={"reference_image": absent})
 
     def control(self, base: str, kind: str) -> AddOn:
         """The ControlNet of a base for one kind of map: the preferred one of those that are on this machine.
@@ -58,9 +64,25 @@ class Registry:
         family = self.family(base)
         capability = family.capabilities.controlnet.get(kind)
         if capability is None or not capability.supported:
-            reason = f": {capability.reason}" if capability is not None else "."
-            raise CapabilityError(f"{base} cannot follow a map of {kind}{reason}", "Choose another base, or no map.")
-        return self._first_present(base, family.controlnets[kind])
+            reason = capability.reason if capability is not None else "its family has no ControlNet for it."
+            what = "a pose" if kind == "openpose" else f"a map of {kind}"
+            raise CapabilityError(f"{base} cannot follow {what}: {reason}", "Choose another base, or draw without it.")
+        choices = tuple(addon for addon in family.controlnets[kind] if addon.base in ("", base))
+        if not choices:
+            raise CapabilityError(f"There is no ControlNet for {base} and a map of {kind}.", "Choose another base.")
+        return self._first_present(base, choices)
+
+    def reference(self, base: str) -> AddOn:
+        """The IP-Adapter of a base: the preferred one of those that are on this machine.
+
+        Raises:
+            CapabilityError: the base keeps to no reference picture, or its IP-Adapter has yet to be pulled.
+        """
+        capability = self.capabilities(base).reference_image
+        if not capability.supported:
+            what = f"{base} cannot keep to a reference picture: {capability.reason}"
+            raise CapabilityError(what, "Choose another base, or no reference.")
+        return self._first_present(base, self.family(base).ip_adapters)
 
     def loader(self, base: str, component: str) -> Loader:
         """What loads a component of a base, or of an add-on. Raises CapabilityError, NotFoundError."""
@@ -117,7 +139,16 @@ class Registry:
         """The weights files of one component."""
         weights = self.weights(name)
         own = [header for path, header in weights.items() if path.startswith(f"{component}/")]
-        return own if own or name in self._presets.bases() else list(weights.values())
+        if own or name in self._presets.bases():
+            return own
+        return [header for path, header in weights.items() if "/" not in path]
+
+    def _has(self, base: str, *components: str) -> bool:
+        try:
+            folder = self._presets.base_folder(base)
+        except (CapabilityError, NotFoundError):
+            return False
+        return all((folder / component).is_dir() for component in components)
 
     def _root(self, name: str) -> Path:
         return self._presets.base_folder(name) if name in self._presets.bases() else self._presets.addon_folder(name)

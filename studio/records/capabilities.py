@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from studio.records.base import Record, Slug
+from studio.records.pullable import HubSource, Licence, Pullable
 
 
 class Capability(Record):
@@ -24,8 +29,27 @@ class Capabilities(Record):
     inpaint: Capability
 
 
+class MemoryNeed(Record):
+    """Memory of the device for the weights of one picture at a time; what is computed on the way comes on top."""
+
+    dtype: Literal["bf16", "fp8"]
+    """fp8: the denoiser's numbers take one byte; text encoders and autoencoder stay bf16."""
+    offload: bool
+    """Whether only the component that works lies on the device."""
+    weights_bytes: int = Field(ge=1)
+
+
+class Resolution(Record):
+    """A size that the base was made for, in pixels."""
+
+    width_px: int = Field(ge=1)
+    height_px: int = Field(ge=1)
+
+
 class BaseCard(Record):
-    """`presets/bases/<name>/card.yaml`: a base model as data."""
+    """A base model as data: `presets/bases/<name>/card.yaml` beside bundled weights, `presets/bases/<name>.yaml` for
+    one that is pulled.
+    """
 
     name: Slug
     title: str
@@ -42,3 +66,26 @@ class BaseCard(Record):
     guidance_scale: float
     training_preset: Slug
     notes: str = ""
+    sources: tuple[HubSource, ...] = ()
+    """Where the weights are pulled from; empty: they are bundled, beside the card."""
+    resolutions: tuple[Resolution, ...] = ()
+    """Other sizes it was made for; empty: its own size only."""
+    memory: tuple[MemoryNeed, ...] = ()
+    memory_source: str = ""
+    """How the figures of `memory` came about."""
+
+    @property
+    def pullable(self) -> Pullable | None:
+        """What is pulled for it; None where the weights are bundled."""
+        if not self.sources:
+            return None
+        licence = Licence(name=self.licence, commercial_use=self.commercial_use, source=self.licence_source)
+        return Pullable(
+            name=self.name,
+            title=self.title,
+            kind="base",
+            licence=licence,
+            sources=self.sources,
+            family=self.family,
+            notes=self.notes,
+        )

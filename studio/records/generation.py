@@ -91,6 +91,11 @@ class GenerationRequest(Record):
     look: Look | None = None
     sku: str = ""
 
+    @property
+    def control_kinds(self) -> tuple[str, ...]:
+        """The kinds of its maps in their order: its pose first."""
+        return (*(("openpose",) if self.pose is not None else ()), *(control.kind for control in self.controls))
+
     @model_validator(mode="after")
     def _consistent(self) -> GenerationRequest:
         if self.framing.width_px % 8 or self.framing.height_px % 8:

@@ -31,7 +31,7 @@ class TrainingConfig(Record):
     repeats: int = Field(default=1, ge=1)
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     target_modules: tuple[str, ...] = ()
-    """Ends of the names of the UNet's layers that get LoRA matrices, as peft matches them; empty: the family's own."""
+    """Ends of the names of the denoiser's layers that get LoRA matrices, as peft matches them; empty: the family's."""
     snr_gamma: float | None = Field(default=None, gt=0)
     """Min-SNR weighting (Hang et al. 2023, 5.0 is theirs); None: every timestep counts the same."""
     random_flip: bool = False

@@ -130,6 +130,10 @@ def _unread(reading: Reading | None) -> str:
 
 def _pose(rgb: RGB, pose: Pose, framing: Framing, reading: Reading | None, unread: str) -> list[Measure]:
     """Distance of every joint that the request shows from where it was read, in the picture plane."""
+    # A picture that was made larger since shows the same view at more pixels.
+    larger = framing.scaled(rgb.shape[1] / framing.width_px)
+    if rgb.shape[:2] == (larger.height_px, larger.width_px):
+        framing = larger
     if not unread and rgb.shape[:2] != (framing.height_px, framing.width_px):
         unread = f"the picture is {rgb.shape[1]}x{rgb.shape[0]}, asked were {framing.width_px}x{framing.height_px}"
     shown = np.array([joint.present for joint in pose.joints])

@@ -70,6 +70,8 @@ class References:
                 except (NotFoundError, InputError):
                     # One missing photo might be the copied one: a number would claim too much.
                     return CopySources({}, f"training photo {sha256[:12]} of {name} cannot be read")
+            if model.imported is not None:
+                return CopySources({}, f"brand model {name} came without its training photos")
             if not model.training_sha256:
                 return CopySources({}, f"brand model {name} names no training photos")
         return CopySources(photos)

@@ -1,4 +1,8 @@
-"""Accounts: who may log in. Names with salted scrypt hashes in `users.json` of the home; sessions as signed cookies."""
+"""Accounts: who may log in, and who of them may change what lies on the studio's machine.
+
+Names with salted scrypt hashes in `users.json` of the home; sessions as signed cookies. Where nobody logs in,
+the person sits at the machine and may do everything.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from studio.errors import InputError, NotFoundError
-from studio.records.base import Slug
+from studio.errors import InputError, NotFoundError, RightsError
+from studio.records.base import LOCAL_PERSON, Slug
 from studio.store.files import write_atomic
 
 MIN_PASSWORD = 10
 # OWASP's password storage cheat sheet: scrypt with N 2^17, r 8, p 1 (128 MiB a try).
 _N, _R, _P = 2**17, 8, 1
+OPERATOR = "operator"
+"""The one role that there is."""
 
 
 class Accounts:
@@ -48,17 +54,36 @@ class Accounts:
             TypeAdapter(Slug).validate_python(name)
         except ValidationError as error:
             raise InputError(f"{name!r} is no user name.", "Use lower case letters, digits, - and _.") from error
+        if name == LOCAL_PERSON:
+            raise InputError(f"{name} is whoever sits at the machine.", "Choose another name.")
         if len(password) < MIN_PASSWORD:
             raise InputError("The password is too short.", f"Use at least {MIN_PASSWORD} characters.")
-        salt = secrets.token_bytes(16)
-        self._save(self._read() | {name: {"salt": salt.hex(), "hash": _hash(password, salt).hex()}})
+        salt, users = secrets.token_bytes(16), self._read()
+        entry = users.get(name, {}) | {"salt": salt.hex(), "hash": _hash(password, salt).hex()}
+        self._save(users | {name: entry})
 
     def remove(self, name: str) -> None:
         """Take a person out; open sessions end. Raises NotFoundError."""
-        users = self._read()
-        if name not in users:
-            raise NotFoundError(f"There is no user {name!r}.", f"There are: {', '.join(sorted(users)) or 'none'}.")
+        users = self._known(name)
         self._save({key: value for key, value in users.items() if key != name})
+
+    def set_operator(self, name: str, operator: bool) -> None:
+        """Let a person change what lies on the studio's machine, or no longer. Raises NotFoundError."""
+        users = self._known(name)
+        rest = {key: value for key, value in users[name].items() if key != "role"}
+        self._save(users | {name: rest | ({"role": OPERATOR} if operator else {})})
+
+    def is_operator(self, name: str) -> bool:
+        """Whether a person may change what lies on the studio's machine: models, and folders to take them from."""
+        return name == LOCAL_PERSON or self._read().get(name, {}).get("role") == OPERATOR
+
+    def demand_operator(self, name: str) -> None:
+        """Raises RightsError where a person may not."""
+        if not self.is_operator(name):
+            raise RightsError(
+                "Only operators change which models lie on this machine.",
+                f"Ask one, or let `python app.py users operator {name}` be run there.",
+            )
 
     def check(self, name: str, password: str) -> bool:
         """Whether name and password belong together; takes as long for an unknown name."""
@@ -80,6 +105,12 @@ class Accounts:
             return name if valid and int(until) > time.time() and name in self._read() else None
         except ValueError:
             return None
+
+    def _known(self, name: str) -> dict[str, dict[str, str]]:
+        users = self._read()
+        if name not in users:
+            raise NotFoundError(f"There is no user {name!r}.", f"There are: {', '.join(sorted(users)) or 'none'}.")
+        return users
 
     def _sign(self, name: str, body: str) -> str:
         password_hash = self._read().get(name, {}).get("hash", "")

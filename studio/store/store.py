@@ -11,6 +11,7 @@ from studio.records.generation import Variant
 from studio.records.listing import Listing
 from studio.records.photo import CaptionRevision, Dataset, Photo
 from studio.records.product import Product
+from studio.records.pullable import LicenceAcceptance
 from studio.records.review import Decision, Measurement
 from studio.records.training import TrainingRun
 from studio.settings import Settings
@@ -39,6 +40,7 @@ class Store:
         self.measurements = Repository(database, tables.MEASUREMENTS, Measurement)
         self.decisions = History(database, tables.DECISIONS, Decision)
         self.listings = Repository(database, tables.LISTINGS, Listing)
+        self.licence_acceptances = History(database, tables.LICENCE_ACCEPTANCES, LicenceAcceptance)
         self.jobs = JobTable(database)
 
     @classmethod

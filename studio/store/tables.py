@@ -41,6 +41,7 @@ VARIANTS = _record_table("variants", "batch_id", "sku")
 MEASUREMENTS = _record_table("measurements", "variant_id", parents={"variant_id": "variants"})
 DECISIONS = _record_table("decisions", "variant_id", parents={"variant_id": "variants"})
 LISTINGS = _record_table("listings", "sku", "channel")
+LICENCE_ACCEPTANCES = _record_table("licence_acceptances", "name")
 
 # Moments are seconds since 1970 (UTC).
 JOBS = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_ASPECT = 2.0
 """Longest side over shortest; a bucket beyond it would show a base shapes that it has never seen."""
@@ -23,7 +23,8 @@ class Grid(NamedTuple):
 
     Attributes:
         latent_factor: pixels per latent cell and side.
-        step_px: widths and heights are multiples of this, so that every level of the UNet divides evenly.
+        step_px: widths and heights are multiples of this, so that every level of a UNet, or a transformer's patches,
+            divide evenly.
     """
 
     latent_factor: int
@@ -45,18 +46,28 @@ class Assignment(NamedTuple):
 
 
 def read_grid(base_folder: Path, base_px: int) -> Grid:
-    """The grid of a base in diffusers layout, from its `vae/config.json` and `unet/config.json`.
+    """The grid of a base in diffusers layout, from the configs of its autoencoder and its denoiser.
 
     Args:
         base_px: width times height that the base was trained at.
     """
-    vae_levels, unet_levels = (
-        len(json.loads((base_folder / part / "config.json").read_text(encoding="utf-8"))["block_out_channels"])
-        for part in ("vae", "unet")
-    )
-    latent_factor = 2 ** (vae_levels - 1)
-    step = latent_factor * 2 ** (unet_levels - 1)
+    denoiser = read_config(denoiser_folder(base_folder))
+    latent_factor = 2 ** (len(read_config(base_folder / "vae")["block_out_channels"]) - 1)
+    patch = denoiser["all_patch_size"][0] if "all_patch_size" in denoiser else None
+    step = latent_factor * (patch or 2 ** (len(denoiser["block_out_channels"]) - 1))
     return Grid(latent_factor, max(step, LARGE_STEP_PX) if base_px >= LARGE_BASE_PX else step)
+
+
+def denoiser_folder(base_folder: Path) -> Path:
+    """What denoises in a base: its UNet, or its transformer."""
+    transformer = base_folder / "transformer"
+    return transformer if transformer.is_dir() else base_folder / "unet"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config of a component."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
 
 
 def make_buckets(base: Bucket, step_px: int) -> tuple[Bucket, ...]:

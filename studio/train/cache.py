@@ -49,7 +49,7 @@ class Encodings:
 
     @cached_property
     def scaling(self) -> tuple[float, float]:
-        """Factor and shift that the UNet's latents have from the autoencoder's: (latent - shift) * factor."""
+        """Factor and shift that the denoiser's latents have from the autoencoder's: (latent - shift) * factor."""
         config = json.loads((self._base / "vae" / "config.json").read_text(encoding="utf-8"))
         # 0.18215 is AutoencoderKL's own default; a shift is newer than SD1.5's and SDXL's files.
         return float(config.get("scaling_factor", 0.18215)), float(config.get("shift_factor") or 0.0)

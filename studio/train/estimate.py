@@ -1,22 +1,22 @@
 """What a run will take, told before it starts: time from this home's own runs, else from a measured default; memory.
 
 Both are estimates. Time counts optimiser steps, measurements of the held-out loss, and samples, each in passes through
-the UNet; encoding the photos once is left out. Memory counts the weights, what the optimiser keeps, and roughly the
+the denoiser; encoding the photos once is left out. Memory counts the weights, what the optimiser keeps, and roughly the
 values that a step holds for its gradients.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from studio.models.header import read_header
 from studio.records.base import Record
 from studio.records.training import TrainingConfig
-from studio.train.buckets import read_grid
+from studio.train.buckets import denoiser_folder, read_config, read_grid
 from studio.train.heldout import MAX_HELD_OUT, MAX_TRAINED, TIMESTEPS_PER_PHOTO
 from studio.train.metrics import Metric
 
@@ -24,10 +24,20 @@ FORWARD_SHARE = 0.54
 """Share of a step that its forward pass takes. Backward is cheap for a LoRA: frozen weights need no gradients."""
 TRAINED_BYTES = 16
 """Bytes of one trained number: weight, gradient and the two moments of AdamW, each in fp32."""
-HELD_VALUES = 44
-"""Values that a layer keeps for its gradients, per channel and cell (norms, activations, queries, keys ...)."""
-LOADED = ("unet", "vae", "text_encoder")
-"""Parts of a base that training and its samples load."""
+HELD_VALUES_OF_RESNET = 8.5
+HELD_VALUES_OF_ATTENTION = 25
+"""Values that a UNet's resnet, and each transformer block after it, keep for their gradients, per channel and cell
+(norms, activations, queries, keys ...). Counted by saved_tensors_hooks with a LoRA on the attention."""
+HELD_VALUES_OF_TOKEN = 19
+"""The same of a transformer's layer, per channel and token. Counted by saved_tensors_hooks on ZImageTransformer2DModel
+with a LoRA on its attention: 19.2 to 19.4 at 64 to 256 channels."""
+PEAK_OVER_HELD = 1.7
+"""Gradients under way and what an operator needs beside what a UNet holds: croquis' measured
+peak (see below) over its count."""
+CAPTION_TOKENS = 128
+"""Of a caption of some ninety words; a transformer carries them through every layer beside the picture's."""
+LOADED = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
+"""Parts of a base that training and its samples load, where it has them."""
 SKIPPED_STEPS = 2
 ENOUGH_STEPS = 3
 """The first steps warm up and are skipped; fewer than this many after them say nothing."""
@@ -61,14 +71,14 @@ class BaseSize:
 
     Attributes:
         elements: numbers in all weights that training or its samples load.
-        unet_elements: those of the UNet.
-        cells: latent cells of one picture.
+        denoiser_elements: those of the UNet or transformer.
+        cells: places of one picture that the denoiser computes: latent cells, or tokens of picture and caption.
         held_values: numbers that one picture's step holds for its gradients.
         lora_elements_per_rank: numbers of the LoRA matrices at rank 1.
     """
 
     elements: int
-    unet_elements: int
+    denoiser_elements: int
     cells: int
     held_values: int
     lora_elements_per_rank: int
@@ -85,7 +95,7 @@ picture. Other bases are scaled from it by weights and cells, which is all that 
 
 def default_pace(size: BaseSize) -> Pace:
     """The measured default, scaled to a base."""
-    work = size.unet_elements * size.cells / (MEASURED_UNET_ELEMENTS * MEASURED_CELLS)
+    work = size.denoiser_elements * size.cells / (MEASURED_UNET_ELEMENTS * MEASURED_CELLS)
     return Pace(MEASURED_PACE_S * work, own=False)
 
 
@@ -115,7 +125,7 @@ def estimate(
     Args:
         trained: photos that it learns from.
         held_out: photos that it is measured on.
-        sample_passes: passes through the UNet for one sample.
+        sample_passes: passes through the denoiser for one sample.
         weight_bytes: bytes of one number of the frozen weights.
     """
     steps = config.max_train_steps
@@ -146,17 +156,12 @@ def read_size(base_folder: Path, width_px: int, height_px: int, targets: Sequenc
         GateError: weights that are no safetensors files.
     """
     factor = read_grid(base_folder, width_px * height_px).latent_factor
-    cells = (width_px // factor) * (height_px // factor)
-    unet = json.loads((base_folder / "unet" / "config.json").read_text(encoding="utf-8"))
-    layers = unet.get("layers_per_block", 2)
-    layers = max(layers) if isinstance(layers, list) else layers
-    levels = enumerate(unet["block_out_channels"])
-    # Down and up again, the way up with one layer more, at a quarter of the cells on each level below.
-    held = sum(channels * cells // 4**level for level, channels in levels) * (2 * layers + 1) * HELD_VALUES
-    shapes = _shapes(base_folder / "unet")
+    folder = denoiser_folder(base_folder)
+    cells, held = _held(read_config(folder), (width_px // factor) * (height_px // factor))
+    shapes = _shapes(folder)
     return BaseSize(
         elements=sum(_count(shape) for part in LOADED for _, shape in _shapes(base_folder / part)),
-        unet_elements=sum(_count(shape) for _, shape in shapes),
+        denoiser_elements=sum(_count(shape) for _, shape in shapes),
         cells=cells,
         held_values=held,
         lora_elements_per_rank=sum(
@@ -165,6 +170,31 @@ def read_size(base_folder: Path, width_px: int, height_px: int, targets: Sequenc
             if len(shape) > 1 and name.removesuffix(".weight").endswith(tuple(f".{target}" for target in targets))
         ),
     )
+
+
+def _held(denoiser: dict[str, Any], cells: int) -> tuple[int, int]:
+    """Places that a denoiser of this config computes for so many latent cells, and the values it holds for a step."""
+    if "all_patch_size" in denoiser:
+        tokens = cells // denoiser["all_patch_size"][0] ** 2 + CAPTION_TOKENS
+        layers = denoiser["n_layers"] + denoiser["n_refiner_layers"]
+        return tokens, tokens * denoiser["dim"] * layers * HELD_VALUES_OF_TOKEN
+    return cells, round(held_by_unet(denoiser, cells) * PEAK_OVER_HELD)
+
+
+def held_by_unet(unet: dict[str, Any], cells: int) -> float:
+    """Values that a UNet of this config holds for the gradients of one picture of so many latent cells."""
+    kinds, blocks = unet["down_block_types"], unet.get("transformer_layers_per_block", 1)
+    layers = unet.get("layers_per_block", 2)
+    layers = max(layers) if isinstance(layers, list) else layers
+    held = 0.0
+    for level, channels in enumerate(unet["block_out_channels"]):
+        attention = HELD_VALUES_OF_ATTENTION * (blocks[level] if isinstance(blocks, list) else blocks)
+        each = HELD_VALUES_OF_RESNET + (attention if "CrossAttn" in kinds[level] else 0)
+        values = each * (2 * layers + 1)  # down and up again, the way up with one layer more
+        if level == len(kinds) - 1:
+            values += 2 * HELD_VALUES_OF_RESNET + attention  # the middle, on the lowest level
+        held += channels * cells / 4**level * values
+    return held
 
 
 def _shapes(folder: Path) -> list[tuple[str, tuple[int, ...]]]:

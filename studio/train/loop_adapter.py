@@ -1,7 +1,7 @@
-"""LoRA matrices on the shared, frozen UNet for the time of a run, and the UNet as it was afterwards.
+"""LoRA matrices on the shared, frozen denoiser for the time of a run, and the denoiser as it was afterwards.
 
-The matrices are peft's, under an adapter name of their own. Whatever else lies on the UNet is switched off meanwhile
-and comes back with the same bits, flags and types. Generation's slot alone goes before and after: pictures that are
+The matrices are peft's, under an adapter name of their own. Whatever else lies on it is switched off meanwhile and
+comes back with the same bits, flags and types. Generation's slot alone goes before and after: pictures that are
 drawn between steps make one of their own, and so does the next picture after the run.
 """
 
@@ -31,14 +31,14 @@ Parameters = dict[str, torch.nn.Parameter]
 
 @dataclass(frozen=True)
 class _Before:
-    """What attaching changes on a UNet besides its layers."""
+    """What attaching changes on a denoiser besides its layers."""
 
     training: tuple[tuple[torch.nn.Module, bool], ...]
     requires_grad: tuple[tuple[torch.nn.Parameter, bool], ...]
     wrapped: dict[str, tuple[list[str], bool]]
     """Layer that carried adapters already -> which of them were active, and whether all were switched off."""
     attributes: dict[str, Any]
-    """What peft and diffusers had noted on the UNet; hidden while attached, so that they see one adapter alone."""
+    """What peft and diffusers had noted on it; hidden while attached, so that they see one adapter alone."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def lora_attached(unet: Any, config: TrainingConfig) -> Iterator[Parameters]:
     """Attach fresh matrices, yield them, and take them off again whatever happens.
 
     Raises:
-        InputError: `target_modules` matches no layer of the UNet.
+        InputError: `target_modules` matches no layer of the denoiser.
     """
     remove_slot(unet)
     before = _remember(unet)
@@ -70,7 +70,7 @@ def _attach(unet: Any, config: TrainingConfig) -> None:
     except ValueError as error:
         raise InputError(
             f"target_modules {', '.join(config.target_modules)} cannot be trained: {error}",
-            "Name layers of the base's UNet, such as to_q, to_k, to_v and to_out.0.",
+            "Name layers of the base's denoiser, such as to_q, to_k, to_v and to_out.0.",
         ) from error
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.errors import ConflictError
+from studio.models.lora_export import MODELSPEC_ARCHITECTURES
 from studio.records.base import now
 from studio.records.brand_model import BrandModel
 from studio.records.capabilities import BaseCard
@@ -42,6 +43,7 @@ def publish(
     step: int,
     *,
     base: BaseCard,
+    denoiser: str,
     prediction_type: str,
     brand_models: Path,
     replace: bool,
@@ -51,6 +53,8 @@ def publish(
     Args:
         folder: where the run lies.
         lora: matrices of the checkpoint of `step`.
+        denoiser: the component that they belong to, `unet` or `transformer`.
+        prediction_type: of the base's scheduler; empty where it has none, as in flow matching.
         replace: whether another model of that name may be replaced.
 
     Raises:
@@ -62,7 +66,7 @@ def publish(
         raise ConflictError(
             f"There is already a brand model {run.config.name}.", "Train under another name, or ask to replace it."
         )
-    weights = lora_file(lora, run, base, prediction_type)
+    weights = lora_file(lora, run, base, denoiser, prediction_type)
     samples = samples_near(folder.samples, step)
     card = _card(run, folder.snapshot(), base, hashlib.sha256(weights).hexdigest(), step, samples)
     unfinished = brand_models / _UNFINISHED / f"{run.config.name}-{secrets.token_hex(4)}"
@@ -101,38 +105,41 @@ def bring_back_moved_aside(brand_models: Path) -> None:
             os.rename(aside, target)
 
 
-def lora_file(lora: dict[str, torch.Tensor], run: TrainingRun, base: BaseCard, prediction_type: str) -> bytes:
-    """The file that `StableDiffusionPipeline.load_lora_weights` reads, with ModelSpec keys in its header."""
+def lora_file(
+    lora: dict[str, torch.Tensor], run: TrainingRun, base: BaseCard, denoiser: str, prediction_type: str
+) -> bytes:
+    """The file that `load_lora_weights` of the stock pipelines reads, with ModelSpec keys in its header."""
     from safetensors.torch import save
 
-    tensors = {f"unet.{name}": value.contiguous() for name, value in lora.items()}
+    tensors = {f"{denoiser}.{name}": value.contiguous() for name, value in lora.items()}
     data_sha256 = hashlib.sha256(b"".join(t.numpy().tobytes() for _, t in sorted(tensors.items()))).hexdigest()
     config = run.config
     header = {
         "format": "pt",
-        "lora_adapter_metadata": json.dumps(_peft_config(config), sort_keys=True),
+        "lora_adapter_metadata": json.dumps(_peft_config(config, denoiser), sort_keys=True),
         # https://github.com/Stability-AI/ModelSpec, which the common tools show beside a file
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": f"{base.family}/lora",
+        "modelspec.architecture": f"{MODELSPEC_ARCHITECTURES.get(base.family, base.family)}/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": config.name,
         "modelspec.resolution": f"{base.width_px}x{base.height_px}",
-        "modelspec.prediction_type": "v" if prediction_type == "v_prediction" else prediction_type,
         "modelspec.trigger_phrase": config.trigger_token,
         "modelspec.license": base.licence,
         "modelspec.date": run.created_at.isoformat(timespec="seconds"),
         "modelspec.hash_sha256": f"0x{data_sha256}",
     }
+    if prediction_type:
+        header["modelspec.prediction_type"] = "v" if prediction_type == "v_prediction" else prediction_type
     return bytes(save(tensors, header))
 
 
-def _peft_config(config: TrainingConfig) -> dict[str, object]:
+def _peft_config(config: TrainingConfig, denoiser: str) -> dict[str, object]:
     """What `peft.LoraConfig` is rebuilt from; only these, so that other versions of peft know every key."""
     alpha = config.lora_alpha
     return {
-        "unet.r": config.lora_rank,
-        "unet.lora_alpha": int(alpha) if alpha.is_integer() else alpha,
-        "unet.target_modules": list(config.target_modules),
+        f"{denoiser}.r": config.lora_rank,
+        f"{denoiser}.lora_alpha": int(alpha) if alpha.is_integer() else alpha,
+        f"{denoiser}.target_modules": list(config.target_modules),
     }
 
 

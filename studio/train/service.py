@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from studio.devices import choose_device
-from studio.errors import Cancelled, ConflictError, NotFoundError
+from studio.errors import Cancelled, ConflictError, Fault, NotFoundError
 from studio.jobs import JobContext, LeaseLostError
 from studio.models import ModelCache
 from studio.presets import Presets
@@ -93,7 +93,7 @@ class TrainService:
         return estimate(
             config, size, self._own_pace(config.base) or default_pace(size),
             trained=trained, held_out=len(photos) - trained,
-            sample_passes=2 * card.num_inference_steps,  # with guidance each step asks the UNet twice
+            sample_passes=card.num_inference_steps * (2 if card.guidance_scale > 1 else 1),  # guidance asks twice
             weight_bytes=2 if self._settings.dtype == "bf16" else 4,
         )  # fmt: skip
 
@@ -211,6 +211,7 @@ class TrainService:
             lora,
             step,
             base=self._presets.bases()[run.config.base],
+            denoiser=self._cache.registry.family(run.config.base).architecture.denoiser,
             prediction_type=self._prediction_type(run.config.base),
             brand_models=self._settings.brand_models,
             replace=replace,
@@ -250,6 +251,9 @@ class TrainService:
     def _faults(self, config: TrainingConfig, dataset: Dataset, photos: list[Photo]) -> ConfigFaults:
         lora_train = self._cache.registry.family(config.base).capabilities.lora_train
         others = config_faults(config, dataset, photos, lora_train, self._buckets(config.base))
+        if config.snr_gamma is not None and not self._prediction_type(config.base):
+            what = "Min-SNR weights are for bases that predict noise or velocity, not for flow matching."
+            others.append(Fault("snr_gamma", what, "Leave it empty."))
         return ConfigFaults(rights_faults(photos, now().date()), others)
 
     def _own_pace(self, base: str) -> Pace | None:
@@ -273,8 +277,10 @@ class TrainService:
         return make_buckets(size, read_grid(folder, size.width_px * size.height_px).step_px)
 
     def _prediction_type(self, base: str) -> str:
+        """Of a base that predicts noise or velocity; empty for one that is trained by flow matching."""
         path = self._presets.base_folder(base) / "scheduler" / "scheduler_config.json"
-        return str(json.loads(path.read_text(encoding="utf-8")).get("prediction_type", "epsilon"))
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return "" if "FlowMatch" in config.get("_class_name", "") else str(config.get("prediction_type", "epsilon"))
 
     def _update(self, run_id: str, context: JobContext | None, **changes: Any) -> TrainingRun:
         """Change the stored run; within a job only while the job is still this process's."""

@@ -148,6 +148,14 @@ window.sasage = (() => {
     return t("page.hours", { n: (seconds / 3600).toFixed(1) });
   }
   const moment = (iso) => new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+  /** What a request follows beside its words and its pose, and how it is drawn, in words. */
+  function guideWords({ controls, reference, inpaint, speed }) {
+    return [
+      ...(controls || []).map((control) => `${t(`canvas.guide_${control.kind}`)} ${control.controlnet_conditioning_scale}`),
+      reference ? `${t("canvas.guide_reference")} ${reference.ip_adapter_scale}` : "",
+      inpaint ? t("canvas.part_only") : "", speed === "draft" ? t("canvas.speed_draft") : "",
+    ].filter(Boolean).join(" · ");
+  }
   const thumbnail = (sha256, crop) => `/thumbnails/${sha256}${crop ? `?crop=${crop.join(",")}` : ""}`;
   const picture = (sha256) => `/pictures/${sha256}`;
 
@@ -159,5 +167,5 @@ window.sasage = (() => {
     emit("brand-changed", { brand: name });
   }
 
-  return { brand, setBrand, t, make, toast, answer, keys, showKeys, on, emit, open, poll, duration, moment, thumbnail, picture, store, shown, language };
+  return { brand, setBrand, t, make, toast, answer, keys, showKeys, on, emit, open, poll, duration, moment, guideWords, thumbnail, picture, store, shown, language };
 })();

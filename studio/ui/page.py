@@ -11,6 +11,7 @@ import gradio as gr
 
 from studio.studio import Studio
 from studio.ui.canvas import create_canvas_tab
+from studio.ui.components.models_panel import ModelsPanel
 from studio.ui.components.top_bar import TopBar
 from studio.ui.label import create_label_tab
 from studio.ui.listing import create_listing_tab
@@ -38,6 +39,7 @@ def create_ui(studio: Studio) -> gr.Blocks:
     """The whole page. Each tab builds itself and watches; all work is done by jobs and services."""
     with gr.Blocks(title="Sasage Studio", delete_cache=(SWEEP_S, KEEP_S), analytics_enabled=False) as page:
         TopBar(studio)
+        ModelsPanel(studio)
         with gr.Tabs(selected="canvas", elem_classes=["stage-tabs"]):
             for name, create in TABS.items():
                 with gr.Tab(say(f"page.{name}"), id=name, elem_id=f"tab-{name}"):
@@ -75,7 +77,8 @@ def mount_ui(api: App, studio: Studio) -> App:
 def head() -> str:
     """What stands in the head of the page: the shared scripts with all words in them."""
     page = _script("page.js", "__WORDS__", all_words())
-    return f"<script>{page}\n{_script('messages.js', '__MESSAGES__', all_messages())}</script>"
+    tools = (HERE / "picture_tools.js").read_text(encoding="utf-8")
+    return f"<script>{page}\n{_script('messages.js', '__MESSAGES__', all_messages())}\n{tools}</script>"
 
 
 def _script(name: str, mark: str, data: object) -> str:

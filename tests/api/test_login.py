@@ -19,6 +19,12 @@ PASSWORD = "a long password"
 Make = Callable[..., TestClient]
 
 
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password costs a third of a second by design, which tests/store/test_accounts.py pays and holds."""
+    monkeypatch.setattr("studio.store.accounts._N", 2**10)
+
+
 @pytest.fixture
 def client(studio: Studio, api_of: Make) -> TestClient:
     studio.accounts.add("mika", PASSWORD)

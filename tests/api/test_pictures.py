@@ -44,13 +44,12 @@ def photo(studio: Studio) -> str:
     return studio.store.files.put_bytes(buffer.getvalue(), ".jpg")
 
 
-@pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("name", TRAVERSALS)
-def test_no_address_leads_out_of_the_store(client: TestClient, studio: Studio, route: str, name: str) -> None:
+def test_no_address_leads_out_of_the_store(client: TestClient, studio: Studio) -> None:
     studio.accounts.add("mika", "a long password")
-    answer = client.get(f"http://localhost{route.format(name)}")
-    assert answer.status_code == 404
-    assert b"salt" not in answer.content
+    paths = [route.format(name) for route in ROUTES for name in TRAVERSALS]
+    answers = {path: client.get(f"http://localhost{path}") for path in paths}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 404)
+    assert [path for path, answer in answers.items() if b"salt" in answer.content] == []
 
 
 def test_pictures_thumbnails_and_packages_are_only_for_people_who_are_logged_in(

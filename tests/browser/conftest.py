@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from studio.settings import Settings
     from studio.studio import Studio
@@ -30,6 +30,8 @@ QUIET_FLAGS = (
     "--disable-component-update", "--disable-sync", "--disable-quic", "--force-prefers-reduced-motion",
 )  # fmt: skip
 STARTS_WITHIN_S = 180
+PATIENCE_MS = 60_000
+"""How long a step of the page may take: browser and server share two cores with another worker's tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -143,10 +145,33 @@ def beside(served_settings: Settings, address: str) -> Iterator[Studio]:
         yield opened
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> None:
+    """Every expectation waits as long as that; one that is met waits no longer than before."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser, browser_context_args: dict[str, Any], address: str) -> tuple[Page, list[str]]:
+    """The one window of most tests, and the errors seen in it. A new one reads all scripts anew, for two seconds."""
+    page = browser.new_context(**browser_context_args).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    return page, watched(page, address)
+
+
 @pytest.fixture
-def desk(page: Page, address: str) -> Iterator[Page]:
-    """The page, loaded. Fails afterwards on any error in the console, in a script, and on any request that goes out."""
-    faults = watched(page, address)
+def desk(window: tuple[Page, list[str]], address: str) -> Iterator[Page]:
+    """The page, loaded by somebody who was never here: nothing is kept of the test before.
+
+    Fails afterwards on any error in the console, in a script, and on any request that goes out.
+    """
+    page, faults = window
+    page.goto(f"{address}/login")  # without scripts, so that nothing writes any more what is cleared here
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.context.clear_cookies()
+    faults.clear()
     page.goto(address)
     page.get_by_test_id("jobs-button").wait_for()
     yield page
@@ -156,7 +181,7 @@ def desk(page: Page, address: str) -> Iterator[Page]:
 def watched(page: Page, address: str) -> list[str]:
     """The list that errors of this page are gathered in."""
     faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda m: faults.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     inside = (address, "data:", "blob:", "ws" + address[4:])
     page.on("request", lambda r: None if r.url.startswith(inside) else faults.append(f"went out: {r.url}"))

@@ -19,6 +19,9 @@ from tests.browser.conftest import ROOT, open_tab, screenshot
 
 SLOW = 60_000
 """A picture is drawn, on a machine that does other things too."""
+KEPT = "new Promise((done) => setTimeout(() => setTimeout(done, 320), 370))"
+"""Ends after the page's own timers, which run already: 350 ms end a run of nudges, and 300 ms later the canvas keeps
+itself."""
 PLANT = "<img src=x onerror=\"document.title='ran'\"> ${document.title='ran'} {{document.title='ran'}}"
 
 
@@ -49,7 +52,7 @@ def drag(page: Page, joint: str, dx: float, dy: float, *, drop: bool = True) -> 
 
 def kept_pose(page: Page) -> dict[str, tuple[float, float]]:
     """Joint -> millimetres, as the canvas keeps it."""
-    page.wait_for_timeout(1200)  # the run of nudges ends, and the canvas keeps itself
+    page.evaluate(KEPT)
     joints = json.loads(page.evaluate("localStorage.getItem('sasage.canvas')"))["pose"]["joints"]
     return {name: (joint["x_mm"], joint["y_mm"]) for name, joint in zip(JOINT_NAMES, joints, strict=True)}
 

@@ -66,7 +66,7 @@ def test_sentences_of_services_are_found_in_the_catalogue_piece_by_piece(japanes
     started = time.monotonic()
     for text in (*hostile, "x" * 5000):
         assert japanese.evaluate("(text) => window.sasage.plain(text).length", text)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20  # one on a quiet machine; a search that tries every way takes minutes
     japanese.get_by_test_id("language").click()
     expect(japanese.get_by_role("tab", name="Canvas", exact=True)).to_be_visible()
     assert all(japanese.evaluate("(text) => window.sasage.plain(text)", text) == text for text in SAID)

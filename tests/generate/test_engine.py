@@ -14,6 +14,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionControlNetPipeline, StableDiffusionPipeline
 from PIL import Image
+from torch._dynamo.utils import counters
 
 from studio.errors import Cancelled, CapabilityError, FaultsError, ResourceError
 from studio.generate import Preview, Watch
@@ -272,3 +273,20 @@ def test_prompts_are_only_text(shared_cache: ModelCache, tmp_path: Path, monkeyp
     [picture] = draw(engine(shared_cache), [request(prompt="$(touch made) `touch made` {0} %s")])
     assert picture.shape == (SMALL.height_px, SMALL.width_px, 3)
     assert not list(tmp_path.iterdir())
+
+
+def test_compiled_networks_draw_the_same_pictures_and_the_last_batch_is_filled_up(shared_cache: ModelCache) -> None:
+    torch.compiler.reset()
+    counters.clear()
+    requests = [request(seed, num_inference_steps=2, control_guidance_end=0.5) for seed in range(3)]
+    expected = draw(engine(shared_cache, batch_size=2), requests)
+    made = Engine(
+        shared_cache, device="cpu", dtype="fp32", adapters=no_adapters, draw_control=draw_control,
+        read_picture=no_pictures, batch_size=2, compile_from=3, compile_backend="eager",
+    )  # fmt: skip
+    pictures = draw(made, requests)
+    assert len(pictures) == 3
+    assert max(np.abs(a - b).max() for a, b in zip(pictures, expected, strict=True)) <= 1
+    assert counters["stats"]["unique_graphs"] == 3, "UNet with and without control, ControlNet; none for the rest"
+    draw(made, requests[:2])
+    assert counters["stats"]["unique_graphs"] == 3, "too few pictures are drawn without"

@@ -6,7 +6,7 @@ import pytest
 
 from studio.errors import FaultsError
 from studio.generate import framing_for, matrix, plan, positive
-from studio.generate.plan import batch_size_for
+from studio.generate.plan import batch_size_for, compile_from_for, many_alike, shape_of
 from studio.presets import Presets
 from studio.records.generation import AdapterWeight
 from studio.records.look import Look
@@ -66,3 +66,19 @@ def test_prompts_say_the_pose_and_each_trigger_once() -> None:
     assert text.count("one") == text.count("two") == 1
     assert text != positive(DRESS, None, ["one", "two"])
     assert positive(BRAND, None, ["SKSX"]).lower().count("sksx") == 1
+
+
+def test_shapes_of_which_many_are_asked_for_are_compiled_whatever_loras_are_on_them() -> None:
+    stack = (AdapterWeight(brand_model="a"),)
+    requests = [request(1), request(2, adapters=stack), request(3, pose=None), request(4)]
+    assert many_alike(requests, 3) == {shape_of(requests[0])}
+    assert many_alike(requests, 4) == many_alike(requests, None) == frozenset()
+    assert compile_from_for("cpu") is None
+    assert compile_from_for("cuda:0") is not None
+
+
+def test_a_batch_is_padded_with_its_last_picture() -> None:
+    [batch] = plan([request(1), request(2)], 4)
+    assert batch.padded(4).indices == (0, 1, 1, 1)
+    assert [r.seed for r in batch.padded(4).requests] == [1, 2, 2, 2]
+    assert batch.padded(1) == batch

@@ -24,7 +24,7 @@ from tests.generate.conftest import SMALL, draw_control, request
 
 @pytest.fixture
 def service(store: Store, settings: Settings, presets: Presets) -> GenerateService:
-    cache = ModelCache(Registry(presets), settings.cache_bytes)
+    cache = ModelCache(Registry(presets), 2**31)
     return GenerateService(store, settings, presets, cache, choose_device(settings), draw_control)
 
 
@@ -94,11 +94,11 @@ def test_a_job_that_starts_again_draws_only_what_is_missing(
     keep = service._keep
     calls: list[int] = []
 
-    def dies_after_one(batch: str, asked: Any, drawn: Any, context: Any) -> Any:
+    def dies_after_one(batch: str, asked: Any, drawn: Any, sha256: str, context: Any) -> Any:
         if calls:
             raise OSError("the process dies")
         calls.append(drawn.index)
-        return keep(batch, asked, drawn, context)
+        return keep(batch, asked, drawn, sha256, context)
 
     monkeypatch.setattr(service, "_keep", dies_after_one)
     lane = Lane(queue, {"generate": service.handle})

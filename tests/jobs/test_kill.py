@@ -27,13 +27,13 @@ def start(command: str, folder: Path) -> subprocess.Popen[str]:
 def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Point -> the home that a killed process left behind."""
     folder = tmp_path_factory.mktemp("killed")
-    output, _ = start("die", folder).communicate(timeout=60)
+    output, _ = start("die", folder).communicate(timeout=200)
     assert output.split() == [str(-signal.SIGKILL)] * len(POINTS)
     return {point: folder / point for point in POINTS}
 
 
 def ended(queue: JobQueue, job_id: str) -> Job:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not (job := queue.get(job_id)).ended and time.monotonic() < until:
         time.sleep(0.01)
     return job

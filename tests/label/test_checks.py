@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from studio.label.checks import Bucket, buckets_of, check_picture, crop_loss
-from studio.label.faces import YUNET_NAME, FaceCounter
+from studio.label.faces import FaceCounter
+from studio.measure.faces import YUNET
 from studio.measure.pictures import RGB
 from studio.measure.subject import subject_mask
+from studio.presets import Presets
 from studio.records.photo import Finding
+from studio.settings import Settings
 from tests.measure.painting import paint
+from tests.onnx_models import install, yunet
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKETS = buckets_of(192, 256)
 
 
 @pytest.fixture
-def faces(tmp_path: Path) -> FaceCounter:
-    return FaceCounter(tmp_path)
+def presets(settings: Settings) -> Presets:
+    """The presets of this home with the face detector among what can be pulled."""
+    shutil.copytree(REPOSITORY / "presets" / "annotators", settings.presets / "annotators")
+    return Presets(settings.presets, settings.brand_models)
+
+
+@pytest.fixture
+def faces(settings: Settings, presets: Presets) -> FaceCounter:
+    return FaceCounter(settings, presets)
 
 
 def found(rgb: RGB, faces: FaceCounter) -> dict[str, Finding]:
@@ -74,19 +87,29 @@ def test_without_a_subject_nothing_is_claimed(faces: FaceCounter) -> None:
     assert all(findings[c].value is None for c in ("blur", "highlights", "shadows"))
 
 
-def test_faces_are_not_checked_without_a_model_and_the_way_to_one_is_named(tmp_path: Path) -> None:
-    finding = FaceCounter(tmp_path).check(paint().rgb)
+def test_faces_are_not_checked_without_a_model_and_the_way_to_one_is_named(faces: FaceCounter) -> None:
+    finding = faces.check(paint().rgb)
     assert finding.level == "not-checked"
     assert finding.value is None
-    assert YUNET_NAME in finding.message
-    assert str(tmp_path) in finding.message
+    assert "models pull face-yunet" in finding.message
 
 
-def test_an_unknown_model_file_is_never_parsed(tmp_path: Path) -> None:
-    (tmp_path / YUNET_NAME).write_bytes(b"anything else")
-    finding = FaceCounter(tmp_path).check(paint().rgb)
+@pytest.mark.parametrize(("cells", "level"), [([], "ok"), ([(8, 8)], "ok"), ([(8, 8), (8, 16)], "warning")])
+def test_faces_are_counted_with_a_model(
+    settings: Settings, presets: Presets, tmp_path: Path, cells: list[tuple[int, int]], level: str
+) -> None:
+    install(settings, YUNET, yunet(tmp_path / "yunet.onnx", cells))
+    finding = FaceCounter(settings, presets).check(paint().rgb)
+    assert (finding.level, finding.value) == (level, len(cells))
+
+
+def test_a_changed_model_file_is_never_parsed(settings: Settings, presets: Presets, tmp_path: Path) -> None:
+    folder = install(settings, YUNET, yunet(tmp_path / "yunet.onnx", []))
+    size = (folder / "yunet.onnx").stat().st_size
+    (folder / "yunet.onnx").write_bytes(b"anything else".ljust(size))
+    finding = FaceCounter(settings, presets).check(paint().rgb)
     assert finding.level == "not-checked"
-    assert "not the published file" in finding.message
+    assert "not the file it should be" in finding.message
 
 
 def test_buckets_keep_the_pixel_count_and_hold_the_base_itself() -> None:

@@ -48,6 +48,7 @@ def test_zalando_refuses_a_small_picture_in_its_own_numbers(channels: dict[str, 
     findings = _check(channels["zalando"], painted())
     assert _messages(findings, "refused") == ["192x256, needs 762x1100", "192x256 is 1:1.33, needs 1:1.44"]
     assert "Nothing is upscaled" in findings[0].fix
+    assert findings[0].values["factor"] == "4.30"  # 1100 / 256, rounded up, so that the height suffices
     assert not _messages(findings, "ok")
 
 

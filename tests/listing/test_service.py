@@ -22,6 +22,7 @@ from studio.records.generation import Variant
 from studio.records.listing import SlotImage
 from studio.records.product import Product
 from studio.records.review import decide
+from studio.records.tool import ToolUse
 from studio.store import Store
 from tests.listing.pictures import painted
 
@@ -68,6 +69,47 @@ def test_a_package_holds_the_pictures_and_says_what_they_are(
     rows = list(csv.DictReader(io.StringIO(files["manifest.csv"].decode("utf-8-sig"))))
     assert [row["variant_id"] for row in rows] == [variant.id for variant in variants]
     assert rows[0]["ai_generated"] == "yes"
+
+
+def edited(variant: Variant, **changes: object) -> Variant:
+    """The variant as a tool's model would have left it."""
+    use = ToolUse(
+        tool="upscale", method="sharpener", weights_sha256="a" * 64, licence="CC-BY-NC-4.0", commercial_use=False,
+        source_sha256=variant.image_sha256, settings={"factor": "2"},
+    ).model_copy(update=changes)  # fmt: skip
+    return variant.model_copy(update={"id": f"{variant.id}x", "derived_from": variant.id, "made_by": (use,)})
+
+
+def test_what_tools_did_is_said_in_the_slot_and_stands_in_the_manifest(
+    listings: ListingService, add_variant: Add, store: Store
+) -> None:
+    larger = edited(add_variant(verdict="undecided"), licence="BSD-3-Clause", commercial_use=True)
+    store.variants.put(larger)
+    assert listings.candidates(SKU) == []  # the larger one waits for a decision of its own
+    store.decisions.add(decide(larger.id, "approved", author="mika"))
+    listing = listings.fill(SKU, "rakuten")
+    assert "enlarged 2 times by sharpener" in [finding.message for finding in listing.findings]
+    with zipfile.ZipFile(listings.package(listing.id)) as archive:
+        (entry,) = json.loads(archive.read("manifest.json"))["images"]
+        (row,) = csv.DictReader(io.StringIO(archive.read("manifest.csv").decode("utf-8-sig")))
+    assert entry["edits"] == [larger.made_by[0].model_dump(mode="json")]
+    assert entry["licences"][-1] == {
+        "subject": "tool sharpener", "licence": "BSD-3-Clause", "commercial_use": True,
+    }  # fmt: skip
+    assert row["edits"] == "upscale by sharpener (factor 2)"
+
+
+def test_a_tools_licence_blocks_the_export_as_a_base_does(
+    listings: ListingService, add_variant: Add, store: Store
+) -> None:
+    larger = edited(add_variant(verdict="undecided"))
+    store.variants.put(larger)
+    store.decisions.add(decide(larger.id, "approved", author="mika"))
+    listing = listings.fill(SKU, "rakuten")
+    with pytest.raises(RightsError, match=r"tool sharpener .CC-BY-NC-4\.0. is non-commercial"):
+        listings.package(listing.id)
+    listings.override_licence(listing.id, "tool sharpener", author="Mika", reason="a test")
+    assert listings.package(listing.id).is_file()
 
 
 def test_packing_twice_gives_the_same_bytes(listings: ListingService, add_variant: Add) -> None:

@@ -53,7 +53,8 @@ def stock(tiny_base: Path) -> Stock:
     ]
 
 
-def test_one_and_several_adapters_equal_set_adapters(tiny_base: Path, stock: Stock) -> None:
+@pytest.mark.parametrize("merge", [False, True])
+def test_one_and_several_adapters_equal_set_adapters(tiny_base: Path, stock: Stock, merge: bool) -> None:
     reference, states = stock
     unet = fresh(tiny_base)
     plain = run(unet)
@@ -61,7 +62,7 @@ def test_one_and_several_adapters_equal_set_adapters(tiny_base: Path, stock: Sto
         reference.set_adapters(names, weights)
         index = {"one": (states[0], 4.0), "two": (states[1], 2.0), "three": (states[2], 16.0)}
         stack = [(*index[name], weight) for name, weight in zip(names, weights, strict=True)]
-        with adapters_applied(unet, stack):
+        with adapters_applied(unet, stack, merge=merge):
             drawn = run(unet)
         assert torch.allclose(drawn, run(reference), rtol=0, atol=1e-5)
         assert (drawn - plain).abs().max() > 1e-3
@@ -70,13 +71,13 @@ def test_one_and_several_adapters_equal_set_adapters(tiny_base: Path, stock: Sto
 
 def test_the_slot_is_reused_while_it_fits_and_grows_once_when_not(tiny_base: Path, stock: Stock) -> None:
     unet, (one, two, three) = fresh(tiny_base), stock[1]
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         first = getattr(unet, ATTRIBUTE)
-    with adapters_applied(unet, [(three, 16.0, 1.0), (two, 2.0, 1.0)]):
+    with adapters_applied(unet, [(three, 16.0, 1.0), (two, 2.0, 1.0)], merge=False):
         grown = getattr(unet, ATTRIBUTE)
         assert grown is not first
         assert grown.rank == 10
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         assert getattr(unet, ATTRIBUTE) is grown
     remove_slot(unet)
     assert not hasattr(unet, ATTRIBUTE)
@@ -85,19 +86,19 @@ def test_the_slot_is_reused_while_it_fits_and_grows_once_when_not(tiny_base: Pat
 
 def test_a_slot_that_was_unwrapped_by_somebody_is_allocated_again(tiny_base: Path, stock: Stock) -> None:
     unet, one = fresh(tiny_base), stock[1][0]
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         expected = run(unet)
     for name in getattr(unet, ATTRIBUTE).modules:
         parent, _, child = name.rpartition(".")
         setattr(unet.get_submodule(parent), child, unet.get_submodule(name).get_base_layer())
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         assert torch.equal(run(unet), expected)
 
 
 def test_a_body_that_raises_leaves_nothing_behind(tiny_base: Path, stock: Stock) -> None:
     unet, one = fresh(tiny_base), stock[1][0]
     plain = run(unet)
-    with pytest.raises(KeyboardInterrupt), adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with pytest.raises(KeyboardInterrupt), adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         raise KeyboardInterrupt
     assert torch.equal(run(unet), plain)
     slot = [p for name, p in unet.named_parameters() if "studio_slot" in name]
@@ -108,19 +109,32 @@ def test_a_body_that_raises_leaves_nothing_behind(tiny_base: Path, stock: Stock)
 def test_an_adapter_in_training_is_silent_meanwhile_and_trainable_after(tiny_base: Path, stock: Stock) -> None:
     unet, one = fresh(tiny_base), stock[1][0]
     plain = run(unet)
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         expected = run(unet)
     remove_slot(unet)
     add_random_adapter(unet, "learner", 4, 4.0, ATTENTION, 9)
     training = run(unet)
     trainable = {name for name, p in unet.named_parameters() if p.requires_grad}
     assert trainable
-    with adapters_applied(unet, []):
+    with adapters_applied(unet, [], merge=False):
         assert torch.equal(run(unet), plain)
-    with adapters_applied(unet, [(one, 4.0, 1.0)]):
+    with adapters_applied(unet, [(one, 4.0, 1.0)], merge=False):
         assert torch.allclose(run(unet), expected, rtol=0, atol=1e-5)
     assert torch.equal(run(unet), training)
     assert {name for name, p in unet.named_parameters() if p.requires_grad} == trainable
+
+
+def test_weights_come_back_to_the_last_bit(tiny_base: Path, stock: Stock) -> None:
+    unet, (one, two, _) = fresh(tiny_base), stock[1]
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt), adapters_applied(unet, [(one, 4.0, 1.0), (two, 2.0, -0.7)]):
+            assert any(not torch.equal(before[name], value) for name, value in unet.state_dict().items())
+            raise KeyboardInterrupt
+    assert all(torch.equal(before[name], value) for name, value in unet.state_dict().items())
+    half = fresh(tiny_base).bfloat16()
+    with adapters_applied(half, [(one, 4.0, 1.0)]):
+        assert hasattr(half, ATTRIBUTE), "in bf16 the sum would round a LoRA away: it goes into the slot"
 
 
 def test_a_slot_refuses_what_is_larger(tiny_base: Path, stock: Stock) -> None:
@@ -146,6 +160,6 @@ def test_what_cannot_be_applied_is_refused_in_words(tiny_base: Path, stock: Stoc
     ]
     plain = run(unet)
     for state, words in cases:
-        with pytest.raises(CapabilityError, match=words), adapters_applied(unet, [(state, 4.0, 1.0)]):
+        with pytest.raises(CapabilityError, match=words), adapters_applied(unet, [(state, 4.0, 1.0)], merge=False):
             pass
         assert torch.equal(run(unet), plain)

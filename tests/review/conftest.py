@@ -52,7 +52,7 @@ class PaintedJudge:
         return [self._read(rgb) for rgb in images]
 
     def _read(self, rgb: RGB) -> PaintedReading:
-        framing = Framing()
+        framing = Framing().scaled(rgb.shape[1] / Framing().width_px)
         joints = np.array([framing.to_px(joint) for joint in POSE.joints])
         joints[:, 0] += self.shift_mm * framing.px_per_mm
         garment = (np.ptp(rgb.astype(int), axis=2) > 60).astype(np.float32)

@@ -21,8 +21,8 @@ from tests.review.conftest import figure
 Add = Callable[..., Variant]
 HUNDREDS = 300
 MOST_QUERIES = 3
-MOST_SECONDS = 2.0
-"""Well under a second on an idle machine; twice that where two cores do other things."""
+MOST_SECONDS = 0.5
+"""Of this process's own time, which other work on the machine does not lengthen. A twentieth of a second is usual."""
 
 
 @contextmanager
@@ -50,10 +50,10 @@ def test_hundreds_of_variants_are_read_in_a_few_queries(review: ReviewService, s
                 Measurement(id=new_id("mea"), variant_id=copy.id, measures=measures, judge="j", created_at=now())
             )
         review.decide_many([copy.id for copy in copies], "approved", author="mika", rating=3)
-    start = time.perf_counter()
+    start = time.process_time()
     with counted(store) as asked:
         rows = review.board()
-    assert time.perf_counter() - start < MOST_SECONDS
+    assert time.process_time() - start < MOST_SECONDS
     assert len(asked) <= MOST_QUERIES
     assert len(rows) == HUNDREDS
     assert (rows[0].verdict, rows[-1].verdict, rows[-1].rating) == ("undecided", "approved", 3)

@@ -64,6 +64,14 @@ def test_outside_the_judges_domain_nothing_is_measured(review: ReviewService, ad
     assert _note(measurement, "garment_delta_e") == "not measured: a picture of another kind"
 
 
+def test_a_picture_that_was_made_larger_is_measured_in_the_same_millimetres(
+    review: ReviewService, add_variant: Add
+) -> None:
+    same, larger = review.measure([add_variant().id, add_variant(figure(size=(384, 512))).id])
+    for name in ("pose_mm_median", "pose_mm_p95"):
+        assert _value(larger, name) == pytest.approx(_value(same, name), abs=1e-6)
+
+
 def test_unseen_joints_are_no_guess(review_with: ReviewWith, add_variant: Add) -> None:
     (measurement,) = review_with(PaintedJudge(confidence=0.1)).measure([add_variant().id])
     assert _value(measurement, "pose_mm_median") is None

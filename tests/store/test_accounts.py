@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
-from studio.errors import InputError, NotFoundError
+from studio.errors import InputError, NotFoundError, RightsError
 from studio.store import Accounts
 
 PASSWORD = "a long password"
@@ -31,6 +33,13 @@ def test_no_password_stands_in_the_file_and_equal_ones_differ(tmp_path: Path) ->
     assert PASSWORD not in text
     assert text.count('"hash"') == 2
     assert len({line for line in text.splitlines() if '"hash"' in line}) == 2
+
+
+def test_a_password_costs_128_mib_to_try(tmp_path: Path) -> None:
+    Accounts(tmp_path).add("mika", PASSWORD)
+    entry = json.loads((tmp_path / "users.json").read_text())["mika"]
+    salt = bytes.fromhex(entry["salt"])
+    assert entry["hash"] == hashlib.scrypt(PASSWORD.encode(), salt=salt, n=2**17, r=8, p=1, maxmem=2**28).hex()
 
 
 def test_only_name_and_password_together_are_right(tmp_path: Path) -> None:
@@ -85,3 +94,28 @@ def test_a_file_that_is_gone_lets_nobody_in(tmp_path: Path) -> None:
     token = accounts.session("mika")
     (tmp_path / "users.json").unlink()
     assert accounts.person(token) is None
+
+
+def test_an_operator_stays_one_with_a_new_password_until_it_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.store.accounts._N", 2**10)
+    accounts = Accounts(tmp_path)
+    accounts.add("mika", PASSWORD)
+    with pytest.raises(RightsError, match="users operator mika"):
+        accounts.demand_operator("mika")
+    accounts.set_operator("mika", True)
+    accounts.add("mika", PASSWORD * 2)
+    accounts.demand_operator("mika")
+    assert accounts.check("mika", PASSWORD * 2)
+    accounts.set_operator("mika", False)
+    assert not accounts.is_operator("mika")
+    with pytest.raises(NotFoundError):
+        accounts.set_operator("ken", True)
+
+
+def test_whoever_sits_at_the_machine_may_do_everything_and_nobody_logs_in_as_them(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.demand_operator("local")
+    with pytest.raises(InputError, match="sits at the machine"):
+        accounts.add("local", PASSWORD)

@@ -71,7 +71,7 @@ def config_of(dataset: Dataset, **changes: Any) -> TrainingConfig:
 def service_of(store: Store, settings: Settings, draw: DrawSample | None = None) -> TrainService:
     """The stage with a cache of its own."""
     presets = Presets(settings.presets, settings.brand_models)
-    return TrainService(store, settings, presets, ModelCache(Registry(presets), settings.cache_bytes), draw)
+    return TrainService(store, settings, presets, ModelCache(Registry(presets), 2**31), draw)
 
 
 def train(service: TrainService, store: Store, run_id: str) -> Job:

@@ -13,7 +13,9 @@ from studio.train.estimate import BaseSize, Pace, default_pace, estimate, own_pa
 from tests.train import brand
 from tests.train.conftest import Finished
 
-SIZE = BaseSize(elements=1_000_000, unet_elements=500_000, cells=96, held_values=10_000, lora_elements_per_rank=1_000)
+SIZE = BaseSize(
+    elements=1_000_000, denoiser_elements=500_000, cells=96, held_values=10_000, lora_elements_per_rank=1_000
+)
 
 
 def config(**changes: object) -> TrainingConfig:
@@ -60,7 +62,7 @@ def test_a_larger_base_is_guessed_slower(tiny_base: Path) -> None:
     large = read_size(tiny_base, 192, 256, ("to_q", "to_k"))
     assert default_pace(small).seconds < default_pace(large).seconds
     assert 0 < small.lora_elements_per_rank < large.lora_elements_per_rank
-    assert 0 < small.unet_elements < small.elements
+    assert 0 < small.denoiser_elements < small.elements
 
 
 def test_the_first_run_is_a_guess_and_the_next_is_measured(store: Store, settings: Settings) -> None:

@@ -18,12 +18,18 @@ from studio.train.run_folder import RunFolder
 from tests.train.brand import add_dataset, config_of, service_of
 from tests.train.killed import train_until
 
+HEAVY = [
+    "peft", "diffusers.models.autoencoders.autoencoder_kl", "diffusers.models.unets.unet_2d_condition",
+    "diffusers.schedulers.scheduling_ddim", "transformers.models.clip.modeling_clip", "studio.train.loop_run",
+]  # fmt: skip
+"""By full names: diffusers and transformers read a class's module only when the class is asked for."""
+
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
     """A server that has imported the heavy libraries once, and forks a real process from there for each run."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "diffusers", "transformers", "peft", "studio.train.loop_run"])
+    context.set_forkserver_preload(HEAVY)
     return context
 
 

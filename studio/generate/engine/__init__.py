@@ -9,25 +9,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from studio.errors import CapabilityError, ResourceError
-from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
+from studio.generate.engine.control import ControlPictures, controls_of
 from studio.generate.engine.decode import decode
 from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.inpaint import originals_of
 from studio.generate.engine.reference import Tokens, encode_references, looking, with_references
 from studio.generate.engine.text import encode_all
 from studio.generate.pictures import Adapter, AdapterSource, DrawControl, Drawn, ReadPicture, Watch
-from studio.generate.plan import Batch, batch_size_for, plan
+from studio.generate.plan import Batch, batch_size_for, compile_from_for, many_alike, plan, shape_of
 from studio.models.architecture import Architecture, Text
+from studio.models.arrangement import Arrangement, arranged
 from studio.models.cache import ComponentKey, ModelCache
-from studio.models.lora_slot import adapters_applied
-from studio.records.generation import GenerationRequest
+from studio.models.compiled import compiled
+from studio.models.lora_file import LoraFile
+from studio.models.lora_slot import loras_applied
+from studio.records.generation import AdapterWeight, GenerationRequest
 
 __all__ = ["Engine"]
+
+
+Stack = tuple[AdapterWeight, ...]
+
+
+@dataclass
+class _Run:
+    """What one run has read and encoded: LoRAs by brand model, texts by base, LoRAs on the encoders, and text.
+
+    `compiles`: the shapes that are drawn by compiled networks, in batches of one size.
+    """
+
+    control: ControlPictures
+    watch: Watch
+    references: Tokens
+    compiles: frozenset[tuple[object, ...]]
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+    texts: dict[tuple[str, Stack], dict[tuple[str, str], Text]] = field(default_factory=dict)
+
+    def loras(self, stack: Stack) -> list[tuple[LoraFile, float]]:
+        """The LoRAs of a stack with their weights."""
+        return [(self.adapters[adapter.brand_model].lora, adapter.adapter_weight) for adapter in stack]
+
+    def on_text(self, stack: Stack) -> Stack:
+        """Those that change a text encoder."""
+        return tuple(adapter for adapter in stack if self.adapters[adapter.brand_model].lora.changes_text)
 
 
 class Engine:
@@ -38,17 +67,23 @@ class Engine:
         draw_control: draws the OpenPose map of a pose.
         read_picture: reads a picture that a request names by its sha256.
         batch_size: pictures at once; None takes what suits the device.
+        arrangement: how the device's memory is used; None: everything lies on it, `batch_size` pictures at once.
         patience_s: how long to wait for components that somebody else uses; None: however long it takes.
+        compile_from: pictures of one shape from which networks are compiled; None takes what suits the device.
+        compile_backend: of torch.compile.
     """
 
     def __init__(
         self, cache: ModelCache, *, device: str, dtype: str, adapters: AdapterSource, draw_control: DrawControl,
-        read_picture: ReadPicture, batch_size: int | None = None, patience_s: float | None = None,
+        read_picture: ReadPicture, batch_size: int | None = None, arrangement: Arrangement | None = None,
+        patience_s: float | None = None, compile_from: int | None = None, compile_backend: str = "inductor",
     ) -> None:  # fmt: skip
+        self._compile_from = compile_from_for(device) if compile_from is None else compile_from
+        self._compile_backend = compile_backend
         self._patience_s = patience_s
         self._cache, self._device, self._dtype = cache, device, dtype
         self._adapters, self._draw_control, self._read = adapters, draw_control, read_picture
-        self._batch_size = batch_size or batch_size_for(device, dtype)
+        self._arrangement = arrangement or Arrangement(batch_size or batch_size_for(device, dtype))
 
     def run(
         self, requests: Sequence[GenerationRequest], *, watch: Watch | None = None, skip: Sequence[int] = ()
@@ -61,94 +96,97 @@ class Engine:
             ResourceError: not even one picture fits on the device.
             Cancelled: raised by `watch.check`; pictures that were yielded before are whole.
         """
-        watch = watch or Watch()
-        batches = plan(requests, self._batch_size, skip)
+        batches = plan(requests, self._arrangement.batch_size, skip)
         asked = [request for batch in batches for request in batch.requests]
-        texts = self._encode(asked)
         references = encode_references(self._cache, asked, self._read, self._key, self._patience_s)
-        control = ControlPictures(self._draw_control, self._read)
-        loaded: dict[str, Adapter] = {}
+        compiles = frozenset() if self._arrangement.offloaded else many_alike(asked, self._compile_from)
+        run = _Run(ControlPictures(self._draw_control, self._read), watch or Watch(), references, compiles)
+        for name in dict.fromkeys(adapter.brand_model for request in asked for adapter in request.adapters):
+            run.adapters[name] = self._adapters(name)
+        self._encode(asked, run)
         for batch in batches:
-            yield from self._draw_or_halve(batch, texts, references, control, loaded, watch)
+            yield from self._draw_or_retry(batch, run)
 
     def _key(self, base: str, component: str) -> ComponentKey:
         # Autoencoders of this line overflow in fp16 (SDXL's says so itself: force_upcast) and draw black.
         dtype = "fp32" if component == "vae" and self._dtype == "fp16" else self._dtype
         return ComponentKey(base, component, dtype, self._device)
 
-    def _encode(self, requests: Sequence[GenerationRequest]) -> dict[tuple[str, str], Text]:
-        """(base, text) -> its embeddings, for every text of the requests."""
-        embeddings: dict[tuple[str, str], Text] = {}
-        for base in dict.fromkeys(request.base for request in requests):
+    def _encode(self, requests: Sequence[GenerationRequest], run: _Run) -> None:
+        """Every distinct text of the requests, once for each set of LoRAs that changes its encoders."""
+        texts: dict[tuple[str, Stack], list[str]] = {}
+        for request in requests:
+            wanted = texts.setdefault((request.base, run.on_text(request.adapters)), [])
+            wanted += [request.prompt, request.negative_prompt]
+        for (base, stack), wanted in texts.items():
             architecture = self._cache.registry.family(base).architecture
-            texts = [text for r in requests if r.base == base for text in (r.prompt, r.negative_prompt)]
             names = architecture.text_parts
             keys = [self._key(base, name) for name in names]
             with self._cache.use_all(*keys, patience_s=self._patience_s) as found:
                 parts = dict(zip(names, found, strict=True))
-                for text, embedding in encode_all(architecture, parts, texts).items():
-                    embeddings[base, text] = embedding
-        return embeddings
+                with loras_applied(parts, run.loras(stack)):
+                    encoded = encode_all(architecture, parts, wanted)
+            run.texts[base, stack] = {(base, text): embedding for text, embedding in encoded.items()}
 
-    def _draw_or_halve(self, batch: Batch, *rest: Any) -> Iterator[Drawn]:
-        """Draw a batch; where memory runs out, once more in two halves. Never with another seed or size."""
+    def _draw_or_retry(self, batch: Batch, run: _Run) -> Iterator[Drawn]:
+        """Draw a batch; where memory runs out, once more in two halves, or a single picture in a smaller arrangement.
+        Never with another seed or size.
+        """
         try:
-            drawn = self._draw(batch, *rest)
+            drawn = self._draw(batch, run, self._arrangement, compiles=shape_of(batch.requests[0]) in run.compiles)
         except torch.OutOfMemoryError as error:
             _free()
-            if len(batch.indices) == 1:
+            if len(batch.indices) == 1 and self._arrangement.tiled:
                 raise _no_room(batch) from error
         else:
             yield from drawn
             return
-        for half in batch.halves():
+        smaller = replace(self._arrangement, tiled=True) if len(batch.indices) == 1 else self._arrangement
+        for part in batch.halves() if len(batch.indices) > 1 else (batch,):
             try:
-                drawn = self._draw(half, *rest)
+                drawn = self._draw(part, run, smaller)
             except torch.OutOfMemoryError as error:
                 _free()
-                raise _no_room(half) from error
+                raise _no_room(part) from error
+            how = f"with {len(part.indices)}" if part is not batch else "and decoded in tiles"
             for picture in drawn:
-                note = f"memory ran out with {len(batch.indices)} pictures at once; drawn with {len(half.indices)}"
+                note = f"memory ran out with {len(batch.indices)} pictures at once; drawn {how}"
                 yield Drawn(picture.index, picture.image, picture.seconds, note)
 
     @torch.no_grad()
-    def _draw(
-        self, batch: Batch, texts: dict[tuple[str, str], Text], references: Tokens, control: ControlPictures,
-        loaded: dict[str, Adapter], watch: Watch,
-    ) -> list[Drawn]:  # fmt: skip
-        began = time.perf_counter()
+    def _draw(self, batch: Batch, run: _Run, arrangement: Arrangement, *, compiles: bool = False) -> list[Drawn]:
+        began, count = time.perf_counter(), len(batch.indices)
+        batch = batch.padded(arrangement.batch_size) if compiles else batch
         base, first = batch.requests[0].base, batch.requests[0]
-        architecture, kinds = self._cache.registry.family(base).architecture, kinds_of(first)
+        registry, kinds = self._cache.registry, first.control_kinds
+        architecture = registry.family(base).architecture
         self._check_size(first, architecture)
-        stack = [self._adapter(a.brand_model, loaded, a.adapter_weight) for a in first.adapters]
-        addons = [self._cache.registry.control(base, kind) for kind in kinds]
-        keys = [self._key(base, name) for name in ("scheduler", architecture.denoiser, "vae")]
+        addons = [registry.control(base, kind) for kind in kinds]
         if first.reference is not None:
-            addons.append(self._cache.registry.reference(base))
-        keys += [self._key(addon.name, addon.component) for addon in addons]
+            addons.append(registry.reference(base))
+        keys = [self._key(base, "scheduler"), arrangement.key(self._key(base, architecture.denoiser))]
+        keys += [self._key(base, "vae"), *(self._key(addon.name, addon.component) for addon in addons)]
         with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *beside):
             controlnets, ip_adapters = beside[: len(kinds)], beside[len(kinds) :]
             networks = Networks(architecture, denoiser, vae, scheduler)
             originals = originals_of(batch.requests, self._read)
-            conditions = Conditions.of(batch.requests, texts, networks, originals)
-            conditions = with_references(conditions, references, denoiser)
-            maps = [control.asked(request) for request in batch.requests]
+            maps = [run.control.asked(request) for request in batch.requests]
             with (
-                adapters_applied(denoiser, stack),
+                loras_applied({architecture.denoiser: denoiser}, run.loras(first.adapters)),
                 looking(ip_adapters, denoiser),
+                arranged(arrangement, denoiser, vae, self._device),  # last, so that it moves what was added, too
                 controls_of(architecture, controlnets, kinds, maps, denoiser, vae) as controls,
+                compiled((denoiser, *controlnets) if compiles else (), backend=self._compile_backend),
             ):
-                latents = denoise(networks, conditions, controls, batch.indices, watch)
-            images = decode(architecture, vae, latents)
+                texts = run.texts[base, run.on_text(first.adapters)]
+                conditions = Conditions.of(batch.requests, texts, networks, originals)
+                conditions = with_references(conditions, run.references, denoiser)
+                latents = denoise(networks, conditions, controls, batch.indices, run.watch)
+                images = decode(architecture, vae, latents[:count])
             if originals:
-                images = [original.finished(image) for original, image in zip(originals, images, strict=True)]
-        seconds = (time.perf_counter() - began) / len(images)
-        return [Drawn(index, image, seconds) for index, image in zip(batch.indices, images, strict=True)]
-
-    def _adapter(self, name: str, loaded: dict[str, Adapter], weight: float) -> tuple[Any, float, float]:
-        if name not in loaded:
-            loaded[name] = self._adapters(name)
-        return loaded[name].state_dict, loaded[name].card.lora_alpha, weight
+                images = [original.finished(image) for original, image in zip(originals[:count], images, strict=True)]
+        seconds = (time.perf_counter() - began) / count
+        return [Drawn(index, image, seconds) for index, image in zip(batch.indices[:count], images, strict=True)]
 
     def _check_size(self, request: GenerationRequest, architecture: Architecture) -> None:
         factor, width, height = architecture.multiple_px, request.framing.width_px, request.framing.height_px

@@ -13,14 +13,14 @@ from PIL import Image
 from torch import Tensor
 
 from studio.generate.pictures import DrawControl, ReadPicture
-from studio.models.architecture import Architecture, ControlCall, Inputs, Residuals
+from studio.models.architecture import REFERENCE, Architecture, ControlCall, Inputs, Residuals
 from studio.records.generation import ControlPicture, GenerationRequest
 from studio.records.pose import Framing, Pose
 
 
 def kinds_of(request: GenerationRequest) -> tuple[str, ...]:
     """The kinds of a request's maps in their order: its pose first."""
-    return (*(("openpose",) if request.pose is not None else ()), *(control.kind for control in request.controls))
+    return request.control_kinds
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Asked:
     scale: float
     start: float
     end: float
+
+    def scale_at(self, share: tuple[float, float]) -> float:
+        """The scale in a step that begins and ends at these shares of all steps: 0 unless the step lies inside."""
+        return 0.0 if share[0] < self.start or share[1] > self.end else self.scale
 
 
 class ControlPictures:
@@ -72,37 +76,37 @@ class Control:
     """One ControlNet with the conditions of one batch of B pictures.
 
     Args:
-        asked: the map of each picture.
+        asked: the maps of each picture that are this network's own, as many for each.
         call: the ControlNet with these maps.
     """
 
-    def __init__(self, architecture: Architecture, asked: Sequence[Asked], call: ControlCall, device: Any) -> None:
-        self._architecture, self._call = architecture, call
-        self._scale = torch.tensor([a.scale for a in asked], device=device)
-        self._ranges = [(a.start, a.end) for a in asked]
+    def __init__(self, architecture: Architecture, asked: Sequence[Sequence[Asked]], call: ControlCall) -> None:
+        self._architecture, self._call, self._asked = architecture, call, asked
 
     def residuals(self, sample: Tensor, timestep: Tensor, inputs: Inputs, share: tuple[float, float]) -> Residuals:
         """Residuals for `sample` (R * B, C, h, w), where R is 2 with guidance.
 
         The ControlNet sees only the pictures in whose range the step lies; the others get zeros, as in the stock
-        pipeline, which computes them all and multiplies by zero.
+        pipeline, which computes them all and multiplies by zero. Of several maps that one network follows together,
+        those outside their range count zero and the network still answers, as in the stock pipeline too.
 
         Args:
             share: begin and end of this step as shares of all steps.
         """
-        count = len(self._ranges)
-        inside = [i for i, (start, end) in enumerate(self._ranges) if not (share[0] < start or share[1] > end)]
+        count = len(self._asked)
+        scales = [[a.scale_at(share) for a in maps] for maps in self._asked]
+        inside = [i for i, of_maps in enumerate(scales) if len(of_maps) > 1 or any(of_maps)]
         if not inside:
             return {}
         repeats, whole = sample.shape[0] // count, len(inside) == count
+        inputs = {name: value for name, value in inputs.items() if name != REFERENCE}
         rows = torch.tensor([r * count + i for r in range(repeats) for i in inside], device=sample.device)
-        pictures = torch.tensor(inside, device=sample.device).repeat(repeats)
         found = self._call(
             sample if whole else sample[rows],
             timestep,
             inputs if whole else self._architecture.pick(inputs, rows),
-            pictures,
-            self._scale[pictures],
+            torch.tensor(inside, device=sample.device).repeat(repeats),
+            [scales[i] for i in inside] * repeats,
         )
         return found if whole else {place: _scatter(v, rows, sample.shape[0]) for place, v in found.items()}
 
@@ -112,19 +116,22 @@ def controls_of(
     architecture: Architecture, controlnets: Sequence[Any], kinds: Sequence[str], asked: Sequence[Sequence[Asked]],
     denoiser: Any, vae: Any,
 ) -> Iterator[list[Control]]:  # fmt: skip
-    """The ControlNets of a batch with their maps.
+    """The ControlNets of a batch with their maps; one that several kinds name is given all of its maps together.
 
     Args:
         controlnets: one a kind.
         asked: the maps of each picture, each in the order of `kinds`.
     """
+    places: dict[int, list[int]] = {}
+    for place, controlnet in enumerate(controlnets):
+        places.setdefault(id(controlnet), []).append(place)
     with ExitStack() as stack:
         found = []
-        for place, (controlnet, kind) in enumerate(zip(controlnets, kinds, strict=True)):
-            maps = [of_picture[place] for of_picture in asked]
-            pictures = torch.cat([a.picture for a in maps])
-            call = stack.enter_context(architecture.controlling(controlnet, kind, pictures, denoiser, vae))
-            found.append(Control(architecture, maps, call, denoiser.device))
+        for own in places.values():
+            pictures = [torch.cat([maps[place].picture for maps in asked]) for place in own]
+            names, network = [kinds[place] for place in own], controlnets[own[0]]
+            call = stack.enter_context(architecture.controlling(network, names, pictures, denoiser, vae))
+            found.append(Control(architecture, [[maps[place] for place in own] for maps in asked], call))
         yield found
 
 

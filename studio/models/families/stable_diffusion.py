@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from studio.models.architecture import ControlCall, Inputs, Residuals, Text, Unread
+from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals, Scales, Text, Unread
+from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from studio.models.families.diffusion_objective import DiffusionObjective
     from studio.records.pose import Framing
+
+
+CLIP_TOKENS = 77
 
 
 class StableDiffusion:
@@ -37,14 +41,19 @@ class StableDiffusion:
         mask = tokens.attention_mask.to(encoder.device) if getattr(encoder.config, "use_attention_mask", None) else None
         return {"hidden": encoder(tokens.input_ids.to(encoder.device), attention_mask=mask)[0]}
 
+    def blank_text(self, denoiser: Any) -> Text:
+        """Zeros, of the 77 tokens that CLIP reads."""
+        import torch
+
+        return {"hidden": torch.zeros(1, CLIP_TOKENS, denoiser.config.cross_attention_dim)}
+
     def unprompted(self, empty: Text) -> Text:
         """The empty text itself."""
         return empty
 
     def latent_shape(self, denoiser: Any, vae: Any, framing: Framing) -> tuple[int, int, int]:
-        """As many channels as the autoencoder has: an inpainting UNet takes more."""
-        factor = int(2 ** (len(vae.config.block_out_channels) - 1))
-        return int(vae.config.latent_channels), framing.height_px // factor, framing.width_px // factor
+        """As the autoencoder makes them."""
+        return latent_shape(vae, framing)
 
     def timesteps(self, scheduler: Any, steps: int, shape: tuple[int, int, int], device: Any) -> Tensor:
         """The scheduler's own."""
@@ -86,7 +95,8 @@ class StableDiffusion:
         if residuals:
             *down, mid = (residuals[place] for place in sorted(residuals))
             added = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
-        output: Tensor = denoiser(sample.to(denoiser.dtype), timestep, return_dict=False, **inputs, **added)[0]
+        given = _with_reference(inputs)
+        output: Tensor = denoiser(sample.to(denoiser.dtype), timestep, return_dict=False, **given, **added)[0]
         return output.float()
 
     def guided(self, without: Tensor, given: Tensor, scale: Tensor) -> Tensor:
@@ -95,40 +105,41 @@ class StableDiffusion:
 
     @contextmanager
     def controlling(
-        self, controlnet: Any, kind: str, pictures: Tensor, denoiser: Any, vae: Any
+        self, controlnet: Any, kinds: Sequence[str], pictures: Sequence[Tensor], denoiser: Any, vae: Any
     ) -> Iterator[ControlCall]:
         """The maps pass the ControlNet's own embedding once, instead of at every step at full resolution."""
-        from torch import nn
+        import torch
 
-        embedding = controlnet.controlnet_cond_embedding
-        embedded = embedding(pictures.to(controlnet.device, controlnet.dtype))
+        with embedded_once(controlnet, pictures) as maps:
 
-        def call(sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scale: Tensor) -> Residuals:
-            down, mid = controlnet(
-                sample.to(controlnet.dtype),
-                timestep,
-                controlnet_cond=embedded[pictures],
-                conditioning_scale=scale.to(controlnet.dtype).view(-1, 1, 1, 1),
-                return_dict=False,
-                **inputs,
-            )
-            return dict(enumerate((*down, mid)))
+            def call(sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scales: Scales) -> Residuals:
+                total: Residuals = {}
+                for place, embedded in enumerate(maps):
+                    of_map = [row[place] for row in scales]
+                    if not any(of_map):
+                        continue
+                    scale = torch.tensor(of_map, device=sample.device, dtype=controlnet.dtype)
+                    down, mid = controlnet(
+                        sample.to(controlnet.dtype),
+                        timestep,
+                        controlnet_cond=embedded[pictures],
+                        conditioning_scale=scale.view(-1, 1, 1, 1),
+                        return_dict=False,
+                        **inputs,
+                    )
+                    for block, value in enumerate((*down, mid)):
+                        total[block] = total[block] + value if block in total else value
+                return total
 
-        try:
-            controlnet.controlnet_cond_embedding = nn.Identity()
             yield call
-        finally:
-            controlnet.controlnet_cond_embedding = embedding
 
     def to_latents(self, vae: Any, encoded: Tensor) -> Tensor:
         """(encoded - shift) * factor, from the autoencoder's config."""
-        scaled: Tensor = (encoded - _shift(vae)) * vae.config.scaling_factor
-        return scaled
+        return to_latents(vae, encoded)
 
     def from_latents(self, vae: Any, latents: Tensor) -> Tensor:
         """The other way round."""
-        unscaled: Tensor = latents / vae.config.scaling_factor + _shift(vae)
-        return unscaled
+        return from_latents(vae, latents)
 
     def objective(self, scheduler: Any, snr_gamma: float | None) -> DiffusionObjective:
         """Noise or velocity, as the scheduler's config says."""
@@ -137,5 +148,23 @@ class StableDiffusion:
         return DiffusionObjective(scheduler, snr_gamma)
 
 
-def _shift(vae: Any) -> float:
-    return float(getattr(vae.config, "shift_factor", None) or 0.0)
+@contextmanager
+def embedded_once(controlnet: Any, pictures: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Maps as the ControlNet embeds them, (B, C, h, w) each; inside it takes these instead of pictures."""
+    from torch import nn
+
+    embedding = controlnet.controlnet_cond_embedding
+    embedded = [embedding(picture.to(controlnet.device, controlnet.dtype)) for picture in pictures]
+    try:
+        controlnet.controlnet_cond_embedding = nn.Identity()
+        yield embedded
+    finally:
+        controlnet.controlnet_cond_embedding = embedding
+
+
+def _with_reference(inputs: Inputs) -> Inputs:
+    """Text and reference as the pair that the layers of an IP-Adapter take."""
+    if REFERENCE not in inputs:
+        return inputs
+    others = {name: value for name, value in inputs.items() if name != REFERENCE}
+    return others | {"encoder_hidden_states": (inputs["encoder_hidden_states"], [inputs[REFERENCE]])}

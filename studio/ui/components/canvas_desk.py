@@ -6,17 +6,21 @@ controls, the shelf of poses, the result with its live preview, the board of a g
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 from pydantic import ValidationError
 
-from studio.errors import FaultsError
+from studio.errors import FaultsError, InputError
 from studio.records.attributes import ATTRIBUTE_VALUES
 from studio.records.base import Record, field_faults
 from studio.records.generation import AdapterWeight, Variant
 from studio.records.look import Look
 from studio.records.pose import Framing, Pose
 from studio.studio import Studio
+from studio.ui.conditions import condition_actions
+from studio.ui.picture_tools import tool_actions
 from studio.ui.piece import Piece
 
 FILM = 20
@@ -35,6 +39,7 @@ class CanvasDesk(Piece):
             "start": self._start, "poses": self._poses, "models": self._models, "commit": self._commit,
             "preview": self._preview, "draw": self._draw, "grid": self._grid, "batch": self._batch,
             "cancel": self._cancel, "film": self._film, "save_pose": self._save_pose, "time": self._time,
+            "keep_mask": self._keep_mask, **tool_actions(studio), **condition_actions(studio),
         }  # fmt: skip
         super().__init__(actions=actions, fill=True)
 
@@ -45,6 +50,7 @@ class CanvasDesk(Piece):
             {
                 "name": card.name, "title": card.title, "steps": card.num_inference_steps,
                 "guidance": card.guidance_scale, "framing": self._drafts.framing(card.name).model_dump(),
+                "framings": [framing.model_dump() for framing in self._drafts.framings(card.name)],
                 "capabilities": registry.capabilities(card.name).model_dump(),
             }
             for card in studio.presets.bases().values()
@@ -66,7 +72,10 @@ class CanvasDesk(Piece):
 
     def _models(self, message: dict[str, Any], person: str) -> dict[str, Any]:
         models = self._studio.presets.brand_models().values()
-        return {"models": [{"name": m.name, "base": m.base, "trigger": m.trigger_token} for m in models]}
+        return {
+            "models": [{"name": m.name, "base": m.base, "trigger": m.trigger_token} for m in models],
+            "states": self._studio.installed.base_states(),
+        }
 
     def _commit(self, message: dict[str, Any], person: str) -> dict[str, Any]:
         """The pose as Python reads it, its prompt, and joints off the canvas; `rev` comes back as it was sent."""
@@ -95,11 +104,11 @@ class CanvasDesk(Piece):
         return self._submit(self._drafts.variations(request, int(message.get("count", 1))), person)
 
     def _grid(self, message: dict[str, Any], person: str) -> dict[str, Any]:
-        """Poses x looks x seeds as a job; everything comes by value, so that unsaved poses count too."""
+        """Poses x looks x seeds as a job; everything comes by value, so that unsaved poses count too. Null: no pose."""
         template = self._drafts.read(message["request"])
-        poses = [_read(Pose, value, "A pose") for value in message["poses"]]
+        poses = [None if value is None else _read(Pose, value, "A pose") for value in message["poses"]]
         looks = [_read(Look, value, "A look") for value in message["looks"]]
-        for pose in poses:
+        for pose in filter(None, poses):
             self._studio.compose.check(pose, template.framing)
         seeds = [(template.seed + step) % 2**63 for step in range(int(message["seeds"]))]
         return self._submit(self._drafts.grid(template, poses, looks, seeds), person)
@@ -135,6 +144,14 @@ class CanvasDesk(Piece):
         pose = _read(Pose, message["pose"], "The pose")
         self._studio.compose.save_pose(pose, overwrite=bool(message.get("overwrite")))
         return self._poses(message, person)
+
+    def _keep_mask(self, message: dict[str, Any], person: str) -> str:
+        """`{"picture_sha256", "png"}`, a mask as base64, drawn over that picture -> its sha256."""
+        try:
+            data = base64.b64decode(str(message["png"]), validate=True)
+        except binascii.Error as error:
+            raise InputError("The mask did not arrive whole.", "Try again.") from error
+        return self._studio.tools.keep_mask(str(message["picture_sha256"]), data)
 
     def _time(self, message: dict[str, Any], person: str) -> float | None:
         """Seconds that one step of one picture takes on this machine, from the last pictures."""

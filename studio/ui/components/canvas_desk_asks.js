@@ -1,15 +1,14 @@
 // What is asked for below the stage: prompt, look, brand models, what is rarely needed, and the grid with its price.
-function askBar({ start, state, figureOf, changed, makeGrid }) {
+function askBar({ start, state, base, framing, guides, figureOf, changed, makeGrid, readSettings }) {
   const fields = [];
   /** A field that keeps one setting; `shown` reads it back after settings were restored. */
   function keep(node, read, write, kind) {
-    node.addEventListener("change", () => { if (node.checkValidity && !node.checkValidity()) { node.reportValidity(); return; } write(node); changed(kind); });
+    node.addEventListener("change", () => { if (node.checkValidity && !node.checkValidity()) { node.reportValidity(); return; } if (write(node) !== false) changed(kind); });
     fields.push(() => { if (document.activeElement !== node) node.value = read() ?? ""; });
     return node;
   }
   const labelled = (words, node, technical = "") => make("label", { title: technical, class: "field" }, make("span", { text: t(words) }), node);
   const number = (name, words, limits, kind = "settings") => labelled(words, keep(make("input", { type: "number", required: true, ...limits, "data-testid": name }), () => state[name], (node) => { state[name] = Number(node.value); }, kind), name);
-  const notYet = (words, { reason }) => make("button", { disabled: true, title: plain(reason), text: t(words), "aria-description": plain(reason) });
 
   // Prompt
   const prompt = make("textarea", { rows: 4, maxlength: 2000, spellcheck: "false", "aria-label": t("canvas.prompt"), "data-testid": "prompt", oninput: () => { state.prompt = { edited: true, text: prompt.value }; show(); changed("words"); } });
@@ -29,9 +28,7 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
   const photoPlace = make("span");
   const modelPart = make("div", { class: "part" }, make("div", { class: "bar-line" }, make("span", { class: "hint", text: t("canvas.models") }), photoPlace), models);
   function showModels() {
-    const base = start.bases.find((one) => one.name === state.base);
-    photoPlace.replaceChildren(base.capabilities.reference_image.supported ? "" : notYet("canvas.garment_photo", base.capabilities.reference_image));
-    partly.replaceChildren(base.capabilities.inpaint.supported ? "" : notYet("canvas.inpaint", base.capabilities.inpaint), make("small", { text: plain(base.capabilities.inpaint.reason) }));
+    showGarmentPhoto();
     const had = models.contains(document.activeElement) && document.activeElement.dataset.testid;
     const fitting = start.models.filter((model) => model.base === state.base);
     models.replaceChildren(...fitting.map((model) => {
@@ -49,14 +46,46 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
     if (!fitting.length) models.append(make("small", { text: t("canvas.no_models") }), make("button", { class: "quiet", text: t("canvas.train_one"), onclick: () => window.sasage.open("train") }));
   }
 
+  /** The picture whose fabric is kept; where there is none yet, the guides ask for one. */
+  function showGarmentPhoto() {
+    const { why } = guides.lack("reference_image") || {};
+    photoPlace.replaceChildren(make("button", { class: "garment-photo", disabled: Boolean(why), title: why || t("canvas.guide_reference_help"), "aria-description": why, "data-testid": "garment-photo", onclick: () => { guides.root.open = true; if (!state.reference) guides.use("reference"); } },
+      state.reference && make("img", { src: window.sasage.thumbnail(state.reference.picture_sha256), alt: "" }), make("span", { text: t("canvas.garment_photo") })));
+  }
+
+  // The base: one that is not on this machine opens the models panel instead.
+  const bases = keep(make("select", { "data-testid": "canvas-base" }, ...start.bases.map((base) => make("option", { value: base.name }))), () => state.base, (node) => {
+    if (start.states[node.value] === "installed") { state.base = node.value; return true; }
+    window.sasage.emit("open-models", { name: node.value });
+    node.value = state.base;
+    return false;
+  }, "base");
+  function showBases() {
+    for (const option of bases.options) {
+      const here = start.states[option.value] === "installed", title = plain(start.bases.find((one) => one.name === option.value).title);
+      option.textContent = here ? title : `${title}: ${t(`models.state_${start.states[option.value]}`)}`;
+    }
+  }
+
   // What is rarely needed
-  const partly = make("div", { class: "not-yet" });
+  const sizeOf = (one) => `${one.width_px} × ${one.height_px}`;
+  const size = keep(make("select", { "data-testid": "size" }), () => sizeOf(framing()), (node) => { const at = base().framings.findIndex((one) => sizeOf(one) === node.value); state.framing = at > 0 ? base().framings[at] : null; }, "condition");
+  const sizePart = labelled("canvas.size", size, "width_px, height_px");
+  function showSizes() {
+    const sizes = [...new Set([...base().framings, framing()].map(sizeOf))];
+    size.replaceChildren(...sizes.map((words) => make("option", { value: words, text: `${words} px` })));
+    size.value = sizeOf(framing());
+    sizePart.hidden = sizes.length < 2;
+  }
+  const speed = keep(make("select", { "data-testid": "speed" }, ...["exact", "draft"].map((value) => make("option", { value, text: t(`canvas.speed_${value}`) }))), () => state.speed, (node) => { state.speed = node.value; }, "condition");
+  const file = make("input", { type: "file", accept: "image/png", hidden: true, "data-testid": "settings-file", onchange: () => { if (file.files[0]) readSettings(file.files[0]); file.value = ""; } });
   const more = popover(t("page.more"), "more",
     make("div", { class: "more-fields" }, own("body"), own("skin"), own("hair"), own("hair_colour"),
       number("num_inference_steps", "canvas.steps", { min: 1, max: 200, step: 1 }), number("guidance_scale", "canvas.guidance", { min: 0, max: 30, step: 0.1 }),
-      number("controlnet_conditioning_scale", "canvas.control", { min: 0, max: 2, step: 0.05 }), number("control_guidance_start", "canvas.control_start", { min: 0, max: 1, step: 0.05 }), number("control_guidance_end", "canvas.control_end", { min: 0, max: 1, step: 0.05 }),
-      labelled("canvas.base", keep(make("select", {}, ...start.bases.map((base) => make("option", { value: base.name, text: plain(base.title) }))), () => state.base, (node) => { state.base = node.value; }, "base"), "base")),
-    labelled("canvas.negative", keep(make("input", { maxlength: 2000 }), () => state.negative_prompt, (node) => { state.negative_prompt = node.value; }, "settings"), "negative_prompt"), partly);
+      labelled("canvas.speed", speed, "speed"), sizePart,
+      labelled("canvas.base", bases, "base"), make("button", { class: "quiet", text: t("models.manage"), "data-testid": "manage-models", onclick: () => window.sasage.emit("open-models", { name: state.base }) })),
+    labelled("canvas.negative", keep(make("input", { maxlength: 2000 }), () => state.negative_prompt, (node) => { state.negative_prompt = node.value; }, "settings"), "negative_prompt"),
+    make("small", { text: t("canvas.speed_help") }), make("div", {}, make("button", { text: t("canvas.settings_from_file"), "data-testid": "settings-from-file", onclick: () => file.click() }), file));
 
   // The grid
   const lookChoices = make("div", { class: "look-choices" });
@@ -83,26 +112,29 @@ function askBar({ start, state, figureOf, changed, makeGrid }) {
     hint.hidden = !(state.prompt.edited && several.length > 1);
     clear.hidden = count === 1;
   }
-  const row = make("div", { class: "grid-row" }, looks.root, make("span", { class: "inline-number" }, seeds), more.root, clear, hint, make("span", { class: "space" }), price, makeButton);
+  const row = make("div", { class: "grid-row" }, looks.root, make("span", { class: "inline-number" }, seeds), guides.root, more.root, clear, hint, make("span", { class: "space" }), price, makeButton);
   const root = make("section", { class: "asks", "aria-label": t("canvas.asks") }, make("div", { class: "ask-parts" }, promptPart, lookPart, modelPart), row);
 
   function show() {
     if (document.activeElement !== prompt || !state.prompt.edited) prompt.value = state.prompt.text;
     follow.hidden = !state.prompt.edited;
+    showSizes();
     for (const refresh of fields) refresh();
+    showBases();
     showModels();
     showLooks();
     showPrice();
+    guides.show();
   }
   return { root, show, showPrice };
+}
 
-  /** A button that opens a small panel above itself. */
-  function popover(words, testid, ...content) {
-    const summary = make("summary", { text: words, "data-testid": testid });
-    const details = make("details", { class: "pop" }, summary, make("div", { class: "pop-panel" }, ...content));
-    details.addEventListener("keydown", (event) => { if (event.key === "Escape") { details.open = false; summary.focus(); } });
-    details.addEventListener("focusout", (event) => { if (event.relatedTarget && !details.contains(event.relatedTarget)) details.open = false; });
-    element.addEventListener("pointerdown", (event) => { if (!details.contains(event.target)) details.open = false; });
-    return { root: details, summary };
-  }
+/** A button that opens a small panel above itself. */
+function popover(words, testid, ...content) {
+  const summary = make("summary", { text: words, "data-testid": testid });
+  const details = make("details", { class: "pop" }, summary, make("div", { class: "pop-panel" }, ...content));
+  details.addEventListener("keydown", (event) => { if (event.key === "Escape") { details.open = false; summary.focus(); } });
+  details.addEventListener("focusout", (event) => { if (event.relatedTarget && !details.contains(event.relatedTarget)) details.open = false; });
+  element.addEventListener("pointerdown", (event) => { if (!details.contains(event.target)) details.open = false; });
+  return { root: details, summary };
 }

@@ -1,11 +1,12 @@
 // The pose editor: an SVG in which joints are dragged in millimetres. It tells of every move (`moved`) and, once a
-// change is over, of its end (`committed`); only the latter reaches Python and the history of undo.
+// change is over, of its end (`committed`); only the latter reaches Python and the history of undo. What stands beside
+// the pose goes through the same history: `beside` takes what it is now, and gives back what it was.
 const RULER = { left: 40, below: 22 };
 const NEAR_PX = 14;
 const STEPS_MM = [5, 10, 20, 50, 100, 200, 500, 1000];
 const LONGEST_HISTORY = 200;
 
-function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
+function poseEditor({ figure, maths, framing, moved, committed, startSaving, beside }) {
   const NAMES = figure.joints;
   const colour = (place, share = 1) => `rgb(${figure.colours[place].map((level) => Math.round(level * share)).join(" ")})`;
   const spoken = (name) => t(`canvas.joint_${name}`);
@@ -13,7 +14,7 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
   const options = { lock: true, ik: true };
   const view = { scale: 0.3, x: 0, y: 0, fitted: true };
   let pose = null, preset = null, held = null, selected = null, hovered = null, spaceDown = false, photo = null, nudging = null;
-  let history = [], at = -1;
+  let history = [], at = -1, fittedTo = null;
 
   const plane = make("rect", { class: "plane" });
   const underlay = make("image", { class: "underlay", preserveAspectRatio: "xMidYMid meet", visibility: "hidden" });
@@ -102,6 +103,7 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
     const width = svg.clientWidth - RULER.left, height = svg.clientHeight - RULER.below;
     if (width < 50 || height < 50) return;
     const { left, right, top, bottom } = edges();
+    fittedTo = framing();
     view.scale = Math.min((width - 32) / (right - left), (height - 32) / (top - bottom));
     view.x = RULER.left + width / 2 - ((left + right) / 2) * view.scale;
     view.y = height / 2 + ((top + bottom) / 2) * view.scale;
@@ -182,8 +184,9 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
   function commit() {
     clearTimeout(nudging);
     nudging = null;
-    if (history[at] === pose) return;
-    history = [...history.slice(Math.max(0, at + 2 - LONGEST_HISTORY), at + 1), pose];
+    const now = { pose, beside: beside.take() }, before = history[at];
+    if (before?.pose === pose && Object.entries(now.beside).every(([name, value]) => before.beside[name] === value)) return;
+    history = [...history.slice(Math.max(0, at + 2 - LONGEST_HISTORY), at + 1), now];
     at = history.length - 1;
     draw();
     committed(pose, selected);
@@ -192,7 +195,8 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
     if (nudging) commit();
     if (!history[at + by]) return;
     at += by;
-    move(history[at]);
+    beside.give(history[at].beside);
+    move(history[at].pose);
     committed(pose, selected);
   }
   function select(name) { selected = name; controls.show(); }
@@ -219,7 +223,7 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
   }
 
   const editor = {
-    svg, options, startSaving, fit, zoomWhole, change, commit, togglePresent, place, setPhoto, step, draw,
+    svg, options, startSaving, fit, zoomWhole, refit: () => { if (framing() !== fittedTo) fit(); }, change, commit, togglePresent, place, setPhoto, step, draw,
     get pose() { return pose; }, get selected() { return selected; }, get preset() { return preset; }, get photo() { return photo; },
     get percent() { return Math.round((100 * view.scale) / framing().px_per_mm); },
     get dragging() { return Boolean(held && held.kind !== "view") || Boolean(nudging); },
@@ -229,7 +233,7 @@ function poseEditor({ figure, maths, framing, moved, committed, startSaving }) {
     height: (mm) => change(maths.scaleToHeight(pose, mm)),
     reset: () => preset && change({ ...maths.scaleToHeight(preset, pose.figure_height_mm) }),
     /** Another pose to start from; it is one step of undo like any other. */
-    open(next, from) { preset = from; if (pose) change(next); else { pose = next; history = [next]; at = 0; draw(); moved(pose); committed(pose, null); } },
+    open(next, from) { preset = from; if (pose) change(next); else { pose = next; history = [{ pose, beside: beside.take() }]; at = 0; draw(); moved(pose); committed(pose, null); } },
     space: (down) => { spaceDown = down; svg.classList.toggle("panning", down); },
     over: () => svg.matches(":hover"),
     nudgeKeys: Object.entries({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }).flatMap(([key, [dx, dy]]) => [key, `Shift+${key}`].map((name) => ({

@@ -63,14 +63,17 @@ function sendToReview(batchId) {
 }
 
 /** One picture over the whole tab; arrows go on, Escape closes. */
-function pictureViewer({ use }) {
+function pictureViewer({ use, tools, guide }) {
   const image = make("img", { alt: "", "data-testid": "viewer-picture" });
   const text = make("p", { class: "settings" });
   const close = make("button", { class: "quiet", text: "×", "aria-label": t("page.close"), onclick: () => { root.hidden = true; } });
   const restore = make("button", { text: t("canvas.use_settings"), onclick: () => { use(list[at].request); root.hidden = true; } });
   const review = make("button", { text: t("canvas.to_review"), onclick: () => sendToReview(list[at].batch_id) });
+  const follow = make("button", { text: t("canvas.guide_use"), "data-testid": "viewer-guide", onclick: () => { root.hidden = true; guide(list[at].sha256); } });
+  const larger = make("button", { text: t("tools.upscale_dots"), "data-testid": "viewer-upscale", onclick: () => tools.upscale(list[at]) });
+  const cut = make("button", { text: t("tools.cut_out_dots"), "data-testid": "viewer-cut-out", onclick: () => tools.cutOut(list[at]) });
   const root = make("section", { class: "viewer", hidden: true, role: "dialog", "aria-label": t("canvas.picture"), "data-testid": "viewer" },
-    make("div", { class: "viewer-picture", onclick: () => { root.hidden = true; } }, image), make("aside", { class: "panel right" }, make("div", { class: "bar-line" }, make("h3", { text: t("canvas.picture") }), close), text, restore, review));
+    make("div", { class: "viewer-picture", onclick: () => { root.hidden = true; } }, image), make("aside", { class: "panel right" }, make("div", { class: "bar-line" }, make("h3", { text: t("canvas.picture") }), close), text, restore, follow, review, larger, cut));
   let list = [], at = 0;
   function show() {
     image.src = window.sasage.picture(list[at].sha256);

@@ -12,16 +12,23 @@ function poseDrawing(figure, pose, framing, { plain = false } = {}) {
 
 const poseWords = (name) => { const words = name.replaceAll("-", " ").replaceAll("_", " "); return window.sasage.plain(words.charAt(0).toUpperCase() + words.slice(1)); };
 
-function poseShelf({ figure, framing, state, pick, gridChanged, save }) {
+function poseShelf({ figure, framing, state, pick, gridChanged, save, fromPhoto }) {
   const search = make("input", { type: "search", placeholder: t("canvas.search_poses"), "aria-label": t("canvas.search_poses"), oninput: () => show() });
   const mine = make("div", { class: "pose-wall" }), given = make("div", { class: "pose-wall" });
   const mineHead = make("h3", { text: t("canvas.my_poses") });
   const name = make("input", { placeholder: t("canvas.pose_name"), "aria-label": t("canvas.pose_name"), maxlength: 64, "data-testid": "pose-name", oninput: () => { confirm.textContent = t("canvas.save"); } });
   const confirm = make("button", { text: t("canvas.save"), "data-testid": "pose-save" });
   const form = make("form", { class: "pose-form", hidden: true, onsubmit: keep }, name, confirm);
-  const fromPhoto = make("button", { disabled: true, text: t("canvas.from_photo"), title: t("canvas.from_photo_reason") });
+  const photoButton = make("button", { disabled: true, text: t("canvas.from_photo"), "data-testid": "from-photo", onclick: fromPhoto });
+  const photoReason = make("small");
+  /** Whether poses can be read from photos here; `lack` says why not, and what is to be pulled. */
+  function showFromPhoto(lack) {
+    photoButton.disabled = Boolean(lack);
+    photoReason.replaceChildren(...(lack ? [make("span", { text: t("canvas.from_photo_reason") }), make("button", { class: "quiet", text: t("canvas.guide_models"), onclick: () => window.sasage.emit("open-models", { name: lack.pull }) })] : []));
+    photoButton.title = lack ? lack.why : t("canvas.guide_pose_help");
+  }
   const root = make("aside", { class: "panel poses", "aria-label": t("canvas.poses") },
-    search, form, mineHead, mine, make("h3", { text: t("canvas.poses") }), given, make("div", { class: "not-yet" }, fromPhoto, make("small", { text: t("canvas.from_photo_reason") })));
+    search, form, mineHead, mine, make("h3", { text: t("canvas.poses") }), given, make("div", { class: "not-yet" }, photoButton, photoReason));
   let poses = [];
 
   async function keep(event) {
@@ -60,5 +67,5 @@ function poseShelf({ figure, framing, state, pick, gridChanged, save }) {
   }
   function load(list) { poses = list; show(); }
 
-  return { root, load, show, find: (wanted) => poses.find((pose) => pose.name === wanted), startSaving: () => { form.hidden = false; root.scrollTop = 0; name.focus(); }, get poses() { return poses; } };
+  return { root, load, show, showFromPhoto, find: (wanted) => poses.find((pose) => pose.name === wanted), startSaving: () => { form.hidden = false; root.scrollTop = 0; name.focus(); }, get poses() { return poses; } };
 }

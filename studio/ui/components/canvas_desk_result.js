@@ -1,5 +1,5 @@
 // The result column: the live preview with the skeleton as a ghost over it, the seed, single pictures, the film strip.
-function resultColumn({ figure, framing, state, request, draw, editor, film }) {
+function resultColumn({ figure, framing, state, request, draw, editor, film, part }) {
   const image = make("img", { alt: t("canvas.preview"), "data-testid": "preview", hidden: true });
   const ghost = make("div", { class: "ghost", hidden: true });
   const blank = make("p", { class: "hint", text: t("canvas.preview_soon") });
@@ -71,6 +71,7 @@ function resultColumn({ figure, framing, state, request, draw, editor, film }) {
   function setSeed(value) { state.seed = value; show(); wish(); film.changed(); }
   function show() {
     seed.value = state.seed;
+    part.show();
     lock.setAttribute("aria-pressed", String(state.seedLocked));
     if (!ghost.hidden) showGhost(true);
   }
@@ -80,6 +81,7 @@ function resultColumn({ figure, framing, state, request, draw, editor, film }) {
   const root = make("aside", { class: "result", "aria-label": t("canvas.result") },
     make("div", { class: "bar" }, make("label", { class: "inline" }, live, make("span", { text: t("canvas.preview") })), words, make("span", { class: "space" }), ghostButton),
     make("div", { class: "preview-place" }, box),
+    part.root,
     make("div", { class: "seed-row" }, make("span", { class: "hint", text: t("canvas.seed") }), seed, lock, dice, four, one),
     film.root);
   return { root, wish, flush, show, ghost: showGhost, get rev() { return rev; } };
@@ -130,7 +132,7 @@ function settingsWords(request) {
   return [
     [request.pose ? poseWords(request.pose.name) : t("canvas.no_pose"), request.look ? poseWords(request.look.name) : ""].filter(Boolean).join(" · "),
     `${t("canvas.seed")} ${request.seed} · ${t("canvas.steps_short", { n: request.num_inference_steps })} · ${t("canvas.guidance_short", { n: request.guidance_scale })}`,
-    adapters, request.prompt,
+    adapters, window.sasage.guideWords(request), request.prompt,
   ].filter(Boolean).join("\n");
 }
 

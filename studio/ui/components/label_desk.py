@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from gradio.utils import get_upload_folder
-
-from studio.errors import InputError, NotFoundError
+from studio.errors import NotFoundError
 from studio.records.base import now
 from studio.records.photo import Dataset, Photo
 from studio.studio import Studio
 from studio.ui.brands import other_datasets
 from studio.ui.piece import Piece
+from studio.ui.uploads import uploaded
 
 EXPIRED = "licence expired"
 
@@ -134,18 +132,6 @@ class LabelDesk(Piece):
         known = self._studio.presets.bases()
         base = {"base": str(message["base"])} if message.get("base") in known else {}
         return self._studio.label.statistics(str(message["dataset_id"]), **base).model_dump(mode="json")
-
-
-def uploaded(path: str) -> Path:
-    """A path that the page names, if it is a file that Gradio took up; no other file of the disk is read for a page.
-
-    Raises:
-        InputError: any other path.
-    """
-    folder, found = Path(get_upload_folder()).resolve(), Path(path).resolve()
-    if not found.is_relative_to(folder) or not found.is_file():
-        raise InputError("This file was not uploaded here.", "Drop it again.")
-    return found
 
 
 def dataset_row(dataset: Dataset) -> dict[str, Any]:

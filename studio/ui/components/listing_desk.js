@@ -2,6 +2,7 @@
 // listing_desk_pictures.js, _slots.js, _shop.js, _product.js and _bar.js, dragging in _drag.js.
 const { store, keys, on, poll, language, brand } = window.sasage;
 
+const pictureTools = window.sasage.pictureTools(element, ask);
 let products = [], channels = [], person = "";
 let view = null; // the listing as Python last said it
 let slots = []; // the slots as the person last left them; ahead of `view` until saved
@@ -10,7 +11,7 @@ let weights = new Map(); // slot -> {file, bytes} or {fault, fix}
 let shownSlot = ""; // the slot that the shop shows large
 let before = [], after = []; // undo and redo
 let saves = Promise.resolve(), unsaved = 0, timer = null, packing = false;
-let weighing = 0, weighed = false, weighedFrom = 0;
+let weighing = 0, weighed = false, weighedFrom = 0, opening = 0;
 
 const channel = () => channels.find((entry) => entry.name === store.get("listing.channel")) || channels[0];
 const product = () => products.find((entry) => entry.sku === store.get("listing.sku")) || products[0];
@@ -34,9 +35,17 @@ async function start(sku) {
 }
 const asked = () => ({ sku: product().sku, channel: channel().name });
 
+/** Reads the listing that is chosen. Until it is there the one before is shown, and nothing in it can be touched. */
 async function openListing() {
-  await saves;
-  const found = await ask("open", asked());
+  const turn = (opening += 1), body = [parts.pictures, parts.slots, parts.shop, parts.foot];
+  for (const part of body) part.inert = true;
+  let found;
+  try {
+    await flush();
+    found = await ask("open", asked());
+  } finally {
+    if (turn === opening) for (const part of body) part.inert = false;
+  }
   if (!found || found.sku !== product().sku || found.channel !== channel().name) return;
   before = []; after = []; chosen = null; shownSlot = ""; weights = new Map(); lastWords = "";
   parts.saved.textContent = "";

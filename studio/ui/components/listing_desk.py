@@ -14,6 +14,7 @@ from studio.records.listing import Channel, Listing, SlotImage
 from studio.records.product import Product
 from studio.studio import Studio
 from studio.ui.brands import other_skus
+from studio.ui.picture_tools import tool_actions
 from studio.ui.piece import Piece
 
 
@@ -28,7 +29,7 @@ class ListingDesk(Piece):
                 "start": self._start, "open": self._open, "save": self._save,
                 "best_rated": self._best_rated, "deliver": self._deliver, "package": self._package,
                 "override": self._override, "settings": self._settings,
-                "add_product": self._add_product, "import_products": self._import_products,
+                "add_product": self._add_product, "import_products": self._import_products, **tool_actions(studio),
             },
         )  # fmt: skip
 

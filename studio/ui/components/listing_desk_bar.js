@@ -2,9 +2,9 @@
 function drawTop() {
   keepingFocus(() => {
     const one = product();
-    const productList = make("select", { "aria-label": t("listing.product"), "data-testid": "listing-product", "data-focus": "product", onchange: () => { store.set("listing.sku", productList.value); flush().then(openListing); } },
+    const productList = make("select", { "aria-label": t("listing.product"), "data-testid": "listing-product", "data-focus": "product", onchange: () => { store.set("listing.sku", productList.value); openListing(); } },
       ...products.map((entry) => make("option", { value: entry.sku, text: [entry.sku, entry.name, entry.colourway].filter(Boolean).join(" · ") })));
-    const channelList = make("select", { "aria-label": t("listing.channel"), "data-testid": "listing-channel", "data-focus": "channel", onchange: () => { store.set("listing.channel", channelList.value); flush().then(openListing); } },
+    const channelList = make("select", { "aria-label": t("listing.channel"), "data-testid": "listing-channel", "data-focus": "channel", onchange: () => { store.set("listing.channel", channelList.value); openListing(); } },
       ...channels.map((entry) => make("option", { value: entry.name, text: plain(entry.title) })));
     if (one) productList.value = one.sku;
     if (channels.length) channelList.value = channel().name;

@@ -80,6 +80,10 @@ function findingRow(finding, held) {
   if (finding.code === "shape" && !held.padded) row.append(button("pad", () => { edit(finding.slot, { padded: true }); draw(); }));
   else if (["repeated", "too_many", "unapproved"].includes(finding.code)) row.append(button("take_out", () => takeOut(finding.slot)));
   else if (LARGER.includes(finding.code)) row.append(button("make_another", () => toCanvas(held.variant_id)));
+  const tool = (key, run) => row.append(make("button", { text: t(`tools.${key}_dots`), "data-testid": `${key}-${finding.slot}`, "data-focus": `${key}-${finding.slot}-${finding.code}`, onclick: run }));
+  const picture = { id: held.variant_id, sha256: held.sha256 };
+  if (["too_small", "small"].includes(finding.code)) tool("upscale", () => pictureTools.upscale(picture, Math.min(8, Number(values.factor) || 2)));
+  if (finding.code === "not_white") tool("cut_out", () => pictureTools.cutOut(picture, "white"));
   return row;
 }
 

@@ -29,6 +29,7 @@ const desk = {
 const viewer = makeViewer(desk);
 const grid = makeGrid(desk);
 const tools = makeTools(desk);
+const pictureTools = window.sasage.pictureTools(element, ask);
 const bar = makeBar(desk);
 element.append(tools.element, grid.element, bar.element, viewer.element);
 

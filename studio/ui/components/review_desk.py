@@ -10,6 +10,7 @@ from studio.records.generation import Variant
 from studio.records.review import Decision, Measurement, Reason
 from studio.studio import Studio
 from studio.ui.brands import other_skus
+from studio.ui.picture_tools import tool_actions
 from studio.ui.piece import Piece
 
 LONGEST_NAME = 60
@@ -28,7 +29,7 @@ class ReviewDesk(Piece):
         self._studio = studio
         actions = {
             "rows": self._rows, "mark": self._mark, "detail": self._detail, "decide": self._decide, "undo": self._undo,
-            "rules": self._rules, "measure": self._measure, "rule_review": self._rule_review,
+            "rules": self._rules, "measure": self._measure, "rule_review": self._rule_review, **tool_actions(studio),
         }  # fmt: skip
         super().__init__(fill=True, actions=actions)
 
@@ -59,6 +60,7 @@ class ReviewDesk(Piece):
             "id": variant.id,
             "request": variant.request.model_dump(mode="json"),
             "seconds": variant.seconds,
+            "made_by": [use.model_dump(mode="json") for use in variant.made_by],
             "product_photo": self._product_photo(variant),
             "measurement": _measurement(measurement) if measurement else None,
             "history": [_decision(decision) for decision in self._studio.review.history(variant.id)],

@@ -25,11 +25,20 @@ function makeInfo(desk) {
     root.replaceChildren(
       make("div", { class: "send" },
         make("button", { text: t("review.to_canvas"), "data-testid": "review-send", onclick: () => { desk.closeViewer(); window.sasage.open("canvas"); emit("use-settings", { request: found.request }); } }),
-        make("button", { text: t("review.to_listing"), "data-testid": "review-list", disabled: !row.sku, title: row.sku ? "" : t("review.no_sku"), onclick: () => { desk.closeViewer(); window.sasage.open("listing"); emit("list-sku", { sku: row.sku }); } })),
+        make("button", { text: t("canvas.guide_use"), "data-testid": "review-guide", onclick: () => { desk.closeViewer(); window.sasage.open("canvas"); emit("use-picture", { sha256: row.sha }); } }),
+        make("button", { text: t("review.to_listing"), "data-testid": "review-list", disabled: !row.sku, title: row.sku ? "" : t("review.no_sku"), onclick: () => { desk.closeViewer(); window.sasage.open("listing"); emit("list-sku", { sku: row.sku }); } }),
+        make("button", { text: t("tools.upscale_dots"), "data-testid": "tool-upscale", onclick: () => pictureTools.upscale({ id: row.id, sha256: row.sha }) }),
+        make("button", { text: t("tools.cut_out_dots"), "data-testid": "tool-cut-out", onclick: () => pictureTools.cutOut({ id: row.id, sha256: row.sha }) }),
+        found.made_by.length && !found.history.length ? make("button", { text: t("tools.remove"), "data-testid": "tool-remove", onclick: () => removeMade(row.id) }) : null),
       section("measures", ...measures(found.measurement)),
       section("decisions", ...history(found.history)),
       section("settings", settings(row, found)));
     root.scrollTop = same ? top : 0;
+  }
+
+  /** Takes away what a tool made; the next picture is shown, or the grid. */
+  async function removeMade(id) {
+    if (await pictureTools.remove(id)) desk.closeViewer();
   }
 
   const section = (key, ...children) => make("section", { class: key }, make("h3", { text: t(`review.${key}`) }), ...children);
@@ -74,9 +83,10 @@ function makeInfo(desk) {
       ["base", r.base, "base"], ["size", `${size.width_px} × ${size.height_px} px`, "framing"],
       ["pose", r.pose ? t("review.pose_of", { name: r.pose.name, mm: Math.round(r.pose.figure_height_mm) }) : "", "pose"],
       ["pose_weight", r.pose ? `${r.controlnet_conditioning_scale} (${Math.round(100 * r.control_guidance_start)}–${Math.round(100 * r.control_guidance_end)} %)` : "", "controlnet_conditioning_scale, control_guidance_start, control_guidance_end"],
+      ["guides", window.sasage.guideWords(r), "controls, reference, inpaint, speed"],
       ["look", look, "look"], ["adapters", r.adapters.map((one) => `${one.brand_model} × ${one.adapter_weight}`).join(", "), "adapters"],
       ["steps", r.num_inference_steps, "num_inference_steps"], ["guidance", r.guidance_scale, "guidance_scale"],
-      ["sku", row.sku, ""], ["made", moment(row.at), ""], ["took", t("review.took", { s: found.seconds.toFixed(1) }), ""],
+      ["tools", pictureTools.did(found.made_by), ""], ["sku", row.sku, ""], ["made", moment(row.at), ""], ["took", t("review.took", { s: found.seconds.toFixed(1) }), ""],
     ];
     return make("dl", {}, ...rows.filter(([, value]) => value !== "" && value !== null).flatMap(([key, value, tip]) => [
       make("dt", { text: t(`review.set_${key}`), title: tip }), make("dd", { text: String(value), "data-setting": key }),

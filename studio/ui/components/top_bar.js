@@ -5,6 +5,7 @@ const count = make("span", { class: "count" });
 const line = make("i");
 const jobsButton = make("button", { class: "jobs-button", "aria-expanded": "false", "data-testid": "jobs-button", onclick: toggle },
   make("span", { text: t("page.jobs") }), count, make("span", { class: "thin" }, line));
+const modelsButton = make("button", { class: "quiet", title: t("models.open_help"), text: t("models.title"), "data-testid": "models-button", onclick: () => window.sasage.emit("open-models", {}) });
 const languageButton = make("button", { class: "quiet", "data-testid": "language", text: t("page.language_button"), onclick: () => {
   store.set("language", language === "en" ? "ja" : "en"); location.reload();
 } });
@@ -17,7 +18,7 @@ const drawer = make("aside", { class: "jobs-drawer", hidden: true, "aria-label":
 const brandPlace = make("span", { class: "brand" });
 element.append(
   make("div", { class: "names" }, make("strong", { class: "studio-name", text: t("page.title") }), brandPlace),
-  make("nav", { class: "tools" }, jobsButton, languageButton, themeButton, keysButton),
+  make("nav", { class: "tools" }, modelsButton, jobsButton, languageButton, themeButton, keysButton),
   drawer,
 );
 

@@ -45,6 +45,10 @@ class TopBar(Piece):
             title = f"{len(job.payload.get('requests', ()))}"
         elif job.kind == "train":
             title = self._run_name(str(job.payload.get("run_id", "")))
+        elif job.kind in ("pull", "verify"):
+            title = str(job.payload.get("name", ""))
+        elif job.kind in ("upscale", "cut-out"):
+            title = str(job.payload.get("method", ""))
         elif job.kind == "ingest":
             title = str(job.payload.get("dataset", ""))
         elif job.kind in ("measure", "rule-review"):

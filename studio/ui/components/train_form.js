@@ -26,6 +26,7 @@ const number = () => text({ inputmode: "decimal" });
 const dataset = make("select", { "data-testid": "dataset", onchange: () => choose({ dataset_id: dataset.value, name: "" }) });
 const datasetNote = make("small");
 const base = make("select", { "data-testid": "base", onchange: () => choose({ base: base.value, preset: "" }) });
+const baseNote = make("div", { class: "base-note", "data-testid": "base-note" });
 const cards = make("div", { class: "cards", role: "radiogroup", "aria-label": t("train.preset") });
 const more = make("details", { "data-testid": "more" }, make("summary", { text: t("train.more") }),
   make("div", { class: "pairs" }, ...NUMBERS.map((name) => field(name, number())),
@@ -38,7 +39,7 @@ const cost = make("div", { class: "cost", "data-testid": "estimate" });
 const start = make("button", { class: "primary", text: t("train.start"), "data-testid": "start", onclick: begin });
 const body = make("div", { class: "panel" },
   make("label", {}, make("span", { text: t("train.dataset") }), dataset, datasetNote),
-  make("label", {}, make("span", { text: t("train.base") }), base),
+  make("label", {}, make("span", { text: t("train.base") }), base), baseNote,
   field("name", text({ maxlength: 64, spellcheck: "false" })),
   make("h3", { text: t("train.preset") }), cards,
   make("div", { class: "triple" },
@@ -59,8 +60,20 @@ async function load() {
   const known = options.datasets.length > 0;
   empty.hidden = known; body.hidden = foot.hidden = !known;
   dataset.replaceChildren(...options.datasets.map((one) => make("option", { value: one.id, text: one.name })));
-  base.replaceChildren(...options.bases.map((one) => make("option", { value: one.name, text: plain(one.title) })));
+  base.replaceChildren(...options.bases.map((one) => make("option", { value: one.name, text: plain(one.title), disabled: !usable(one) })));
+  showBaseNote();
   if (known) choose({});
+}
+
+const usable = (one) => !one.cannot && one.state === "installed";
+/** Bases that cannot be trained on now, each with the reason; those that are not here lead to the models panel. */
+function showBaseNote() {
+  const lines = options.bases.filter((one) => one.cannot).map((one) => make("small", { text: t("train.base_cannot", { title: plain(one.title), why: plain(one.cannot) }) }));
+  for (const state of ["absent", "partial", "damaged"]) {
+    const them = options.bases.filter((one) => !one.cannot && one.state === state);
+    if (them.length) lines.push(make("small", {}, make("span", { text: `${t(`models.state_${state}`)}: ${them.map((one) => plain(one.title)).join(" · ")} ` }), make("button", { class: "quiet", text: t("canvas.guide_models"), onclick: () => emit("open-models", { name: them[0].name }) })));
+  }
+  baseNote.replaceChildren(...lines);
 }
 
 const named = (list, name, key = "name") => list.find((one) => one[key] === name);
@@ -69,7 +82,7 @@ const named = (list, name, key = "name") => list.find((one) => one[key] === name
 function choose(choice) {
   form = { ...form, ...choice };
   const data = named(options.datasets, form.dataset_id, "id") || options.datasets[0];
-  const card = named(options.bases, form.base) || options.bases[0];
+  const here = options.bases.filter(usable), card = named(here, form.base) || here[0];
   form.dataset_id = data.id;
   form.base = card ? card.name : "";
   if (!form.name) form.name = data.free_name;
@@ -194,6 +207,7 @@ async function begin() {
   load();
 }
 
+on("models-changed", () => { if (element.isConnected && options) load(); });
 on("use-dataset", async ({ dataset_id }) => { form.dataset_id = dataset_id; form.name = ""; await load(); });
 on("train-settings", ({ config }) => {
   if (!options) return;

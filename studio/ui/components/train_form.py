@@ -29,10 +29,12 @@ class TrainForm(Piece):
         """Everything that can be chosen from, and the defaults of all fields."""
         taken = {run.config.name for run in self._studio.store.training_runs.find()}
         taken |= set(self._studio.presets.brand_models())
+        states = self._studio.installed.base_states()
         bases = [
             {
                 "name": card.name, "title": card.title, "size": [card.width_px, card.height_px],
-                "preset": card.training_preset, "licence": card.licence,
+                "preset": card.training_preset, "licence": card.licence, "state": states[card.name],
+                "cannot": self._cannot_train(card.name),
             }
             for card in self._studio.presets.bases().values()
         ]  # fmt: skip
@@ -46,6 +48,14 @@ class TrainForm(Piece):
         defaults = TrainingConfig(name="x", dataset_id="x").model_dump(mode="json", exclude=set(HIDDEN))
         datasets = [self._dataset(dataset, taken) for dataset in reversed(self._studio.label.datasets())]
         return {"datasets": datasets, "bases": bases, "presets": presets, "defaults": defaults}
+
+    def _cannot_train(self, base: str) -> str:
+        """Why no LoRA can be trained on a base; empty where one can."""
+        try:
+            able = self._studio.cache.registry.capabilities(base).lora_train
+        except StudioError as error:
+            return error.message
+        return "" if able.supported else able.reason
 
     def _dataset(self, dataset: Dataset, taken: set[str]) -> dict[str, Any]:
         photos = self._studio.label.photos(dataset.id)

@@ -1,0 +1,48 @@
+"""SDXL: bases of 1024 px with two text encoders; one Union ControlNet for every kind of map, or one for each."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from studio.models.families.stable_diffusion_xl import StableDiffusionXL, second_encoder
+from studio.models.family import YES, AddOn, Family
+from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
+from studio.records.capabilities import Capabilities
+
+UNION = AddOn("sdxl-controlnet-union", "controlnet_union")
+"""Preferred: one pull for all kinds, and one run for all maps of a picture."""
+SINGLE = ("openpose", "canny", "depth")
+"""Kinds that have a ControlNet of their own too."""
+
+SDXL = Family(
+    name="sdxl",
+    capabilities=Capabilities(
+        text_to_image=YES,
+        lora_load=YES,
+        lora_train=YES,
+        controlnet=dict.fromkeys((*SINGLE, "lineart"), YES),
+        reference_image=YES,
+        inpaint=YES,
+    ),
+    components=MappingProxyType(
+        {
+            "unet": diffusers_model("UNet2DConditionModel"),
+            "controlnet": diffusers_model("ControlNetModel"),
+            "controlnet_union": diffusers_model("ControlNetUnionModel"),
+            "vae": diffusers_model("AutoencoderKL"),
+            "text_encoder": transformers_model("CLIPTextModel"),
+            "text_encoder_2": second_encoder,
+            "tokenizer": transformers_processor("CLIPTokenizer"),
+            "tokenizer_2": transformers_processor("CLIPTokenizer"),
+            "scheduler": scheduler,
+            "image_encoder": transformers_model("CLIPVisionModelWithProjection"),
+            "ip_adapter": ip_adapter,
+        }
+    ),
+    lora_targets=("to_q", "to_k", "to_v", "to_out.0"),
+    architecture=StableDiffusionXL(),
+    controlnets=MappingProxyType(
+        {kind: (UNION, AddOn(f"sdxl-controlnet-{kind}", "controlnet")) for kind in SINGLE} | {"lineart": (UNION,)}
+    ),
+    ip_adapters=(AddOn("sdxl-ip-adapter", "ip_adapter"),),
+)
