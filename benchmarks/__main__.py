@@ -3,6 +3,7 @@
     python -m benchmarks                                 everything
     python -m benchmarks images lora_step --rounds 7     some subjects; the others stay as they were
     python -m benchmarks --demo report.json              also the stages of a demo, from its own report
+    python -m benchmarks --gpu-results results.json      also the subject gpu, as another machine has measured it
     python -m benchmarks --report-only                   the page again, from what was measured before
 
 Run it while nothing else computes. This process stays small on purpose: Linux counts the memory of the process that
@@ -23,7 +24,7 @@ from benchmarks.plan import Plan, add_options, arguments_of, plan_of
 from benchmarks.report import page
 from benchmarks.results import Arm, Comparison, Result, Results
 from benchmarks.subjects import SUBJECTS
-from studio.errors import StudioError
+from studio.errors import NotFoundError, StudioError
 from studio.settings import REPOSITORY, Settings
 from studio.store import write_atomic
 
@@ -35,6 +36,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("subjects", nargs="*", help=f"of {', '.join(SUBJECTS)}; default: all")
     parser.add_argument("--demo", type=Path, help="a demo's report (JSON), or its home")
+    parser.add_argument("--gpu-results", type=Path, help="another machine's file of numbers: its subject gpu is shown")
     parser.add_argument("--report-only", action="store_true", help="measure nothing")
     parser.add_argument("--results", type=Path, help="file that keeps the numbers; default: in STUDIO_HOME")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "benchmarks.md", help="the page")
@@ -49,6 +51,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.demo is not None:
             results = results.model_copy(update={"demo": read_demo(options.demo)})
+        if options.gpu_results is not None:
+            gpu = gpu_of(options.gpu_results)
+            results = results.model_copy(update={"subjects": results.subjects | {"gpu": gpu}})
         for subject in asked:
             result = with_memory(subject, plan, measured(subject, plan))
             results = results.model_copy(update={"subjects": results.subjects | {subject: result}})
@@ -62,6 +67,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for title in refused:
         print(f"refused, the arms did not do the same work: {title}", file=sys.stderr)
     return 1 if refused else 0
+
+
+def gpu_of(path: Path) -> Result:
+    """The subject gpu of another machine's results. Raises NotFoundError: it is not in them."""
+    kept = Results.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if kept is None or "gpu" not in kept.subjects:
+        raise NotFoundError(f"{path} holds no results of a GPU.", "There: python -m benchmarks gpu --results FILE")
+    return kept.subjects["gpu"]
 
 
 def measured(subject: str, plan: Plan) -> Result:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.results import Arm, Comparison, DemoRun, Figure, Result, Results
 from benchmarks.subjects import SUBJECTS, Subject
+from benchmarks.targets import TARGETS, measured, slower
 
 FEWEST_ROUNDS = 5
 HEAD = """# Benchmarks
@@ -17,9 +18,9 @@ Every subject runs in one process: the same weights, seeds, steps, threads and n
 (A B A B). The first round of each arm warms up and counts for nothing. Each round is timed as a whole and divided by
 what it did. Tables give median and minimum over the rounds, of wall time and of CPU time (all threads and child
 processes together). A speed-up is the median wall time of the table's first row divided by the arm's own: below 1 the
-arm is slower. It is told only where the outcomes are the same within the limit, and refused otherwise. Peak memory is
-the greatest resident memory (`getrusage`) of a process of its own that did one round of one arm and nothing else,
-imports included."""
+arm is slower. It is told where the outcomes are the same within the limit, or are other ones on purpose (a draft, half
+precision), which is then said with the difference; and refused otherwise. Peak memory is the greatest resident memory
+(`getrusage`) of a process of its own that did one round of one arm and nothing else, imports included."""
 NOT_YET = "Not measured on this machine yet."
 COLUMNS = (
     "", "wall, median", "wall, least", "CPU, median", "CPU, least", "first round", "speed-up", "peak memory",
@@ -29,7 +30,7 @@ COLUMNS = (
 
 def page(results: Results) -> str:
     """The whole page in Markdown."""
-    parts = [HEAD, _machine(results)]
+    parts = [HEAD, _machine(results), "\n\n".join(_targets(results)), "\n\n".join(_slower(results))]
     for key, subject in SUBJECTS.items():
         parts.append("\n\n".join(_section(subject, results.subjects.get(key))))
     parts.append("\n\n".join(_demo(results.demo)))
@@ -47,6 +48,33 @@ def _machine(results: Results) -> str:
         "libraries": ", ".join(f"{name} {version}" for name, version in machine.libraries.items()),
     }
     return "## Machine\n\n" + table(("", ""), rows.items())
+
+
+def _targets(results: Results) -> Iterator[str]:
+    """What was to be reached, and what was."""
+    yield "## Targets"
+    rows = []
+    for target in TARGETS:
+        found, is_time = measured(target, results), target.at_most_s > 0
+        asked = f"at most {seconds(target.at_most_s)}" if is_time else f"at least {target.at_least:g}x"
+        if found is None:
+            rows.append((target.words, asked, NOT_YET, ""))
+            continue
+        value, met = found
+        rows.append((target.words, asked, seconds(value) if is_time else f"{value:.2f}x", "yes" if met else "**no**"))
+    yield table(("", "target", "measured", "met"), rows)
+
+
+def _slower(results: Results) -> Iterator[str]:
+    """Every pair in which stock took less time, from the tables below."""
+    yield "## Where the studio is slower than stock"
+    lines = [
+        f"- {SUBJECTS[subject].title}, {comparison.title}: {arm.name} {seconds(comparison.median_s(arm))}, "
+        f"{stock.name} {seconds(comparison.median_s(stock))}"
+        for subject, comparison, arm, stock in slower(results)
+        if subject in SUBJECTS
+    ]
+    yield "\n".join(lines) if lines else "Nowhere in what was measured here."
 
 
 def _section(subject: Subject, result: Result | None) -> Iterator[str]:

@@ -102,8 +102,9 @@ SUBJECTS: Mapping[str, Subject] = {
         title="Switching LoRAs",
         compared=(
             "Putting one of two LoRAs on the UNet and taking it off again: by copying into the studio's preallocated "
-            "slot (which half precision uses), by adding it to the weights and putting them back (which fp32 uses), by "
-            "`load_lora_weights` and `unload_lora_weights`, and by `set_adapters` between two that stay on the pipeline. All LoRAs are in memory beforehand. A speed-up is told only where the UNet's answers under "
+            "slot (its way in half precision), by adding it to the weights and putting them back (its way in fp32), "
+            "by `load_lora_weights` and `unload_lora_weights`, and by `set_adapters` between two that stay on the "
+            "pipeline. All LoRAs are in memory beforehand. A speed-up is told only where the UNet's answers under "
             "both LoRAs differ by at most 1e-4."
         ),
         favours=(
@@ -158,6 +159,6 @@ SUBJECTS: Mapping[str, Subject] = {
             "Stock draws one picture a call, the engine a batch. Compiling is in the first round, which counts for "
             "nothing else. Published figures are others' (SimpleTuner, H100) and stand beside for orientation."
         ),
-        silent="How a picture looks, and what loading costs. A cell that reads \"not yet measured\" has had no GPU.",
+        silent='How a picture looks, and what loading costs. A cell that reads "not yet measured" has had no GPU.',
     ),
 }

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from studio.errors import FaultsError, StudioError
 
@@ -98,7 +98,8 @@ def plain(data: object) -> Any:
 
 def table(title: str, *columns: str, rows: Sequence[Sequence[object]]) -> Table:
     """A table whose cells are shown as they are, never read as markup."""
-    made = Table(*columns, title=escape(title))
+    folded = (Column(column, overflow="fold") for column in columns)  # a name that is cut short cannot be typed
+    made = Table(*folded, title=escape(title))
     for row in rows:
         made.add_row(*(escape("" if cell is None else visible(str(cell))) for cell in row))
     return made

@@ -108,7 +108,7 @@ def _tiled(vae: Any, shape: tuple[int, int, int], framing: Framing, dtype: str) 
     """One tile at a time, beside all that are done and the picture that they are joined to."""
     side = int(vae.tile_latent_min_size)
     pixels = 3 * framing.width_px * framing.height_px * torch_dtype(dtype).itemsize
-    return _decode(vae, (shape[0], min(side, shape[1]), min(side, shape[2])), dtype) + 2 * pixels
+    return _decode(vae, (shape[0], min(side, shape[1]), min(side, shape[2])), dtype) + int(2 * pixels)
 
 
 def _decode(vae: Any, shape: tuple[int, int, int], dtype: str) -> int:

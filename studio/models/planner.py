@@ -51,13 +51,15 @@ class MemoryPlan(Record):
     @property
     def words(self) -> str:
         """What will be done, in a sentence."""
-        how = self.arrangement
-        parts = [f"{how.batch_size} at a time in {self.dtype}"]
-        parts += ["decoded in tiles"] if how.tiled else []
-        parts += ["weights in fp8"] if how.fp8 else []
-        parts += ["the denoiser fetched block by block"] if how.offloaded else []
-        needed, room = self.needed_bytes / GIGABYTE, self.room_bytes / GIGABYTE
-        return f"{', '.join(parts)}: {needed:.1f} of {room:.1f} GB"
+        how, dtype = self.arrangement, self.dtype
+        needed, room = f"{self.needed_bytes / GIGABYTE:.1f}", f"{self.room_bytes / GIGABYTE:.1f}"
+        if how.offloaded:
+            return f"one at a time in {dtype}, blocks fetched in turn, decoded in tiles: {needed} of {room} GB"
+        if how.fp8:
+            return f"one at a time in {dtype}, weights kept in fp8, decoded in tiles: {needed} of {room} GB"
+        if how.tiled:
+            return f"one at a time in {dtype}, decoded in tiles: {needed} of {room} GB"
+        return f"{how.batch_size} at a time in {dtype}: {needed} of {room} GB"
 
 
 class Planner:
@@ -93,8 +95,8 @@ class Planner:
                 return last
         assert last is not None, "there is at least one arrangement"
         raise ResourceError(
-            f"{requests[0].base} needs {last.needed_bytes / GIGABYTE:.1f} GB for this even when drawn "
-            f"{last.words.split(':')[0]}; there are {last.room_bytes / GIGABYTE:.1f} GB.",
+            f"{requests[0].base} needs at least {last.needed_bytes / GIGABYTE:.1f} GB for this; there are "
+            f"{last.room_bytes / GIGABYTE:.1f} GB.",
             "Choose a smaller size or base, or a device with more memory.",
         )
 

@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from benchmarks.plan import Plan
+from tests.brand_model import write_brand_model
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,11 @@ def plan(tmp_path_factory: pytest.TempPathFactory, tiny_presets: Path) -> Plan:
     for number in range(4):
         pixels = random.integers(0, 255, (128, 96, 3), np.uint8)
         Image.fromarray(pixels).save(photos / f"{number}.png")
+    (root / "brand_models").mkdir()
+    write_brand_model(root / "brand_models", root / "bases" / "croquis", "navy")
     return Plan(
         rounds=1, threads=1, presets=root, poses=("standing-front",), looks=("red", "blue"), steps=2, lora_steps=3,
-        lora_batch=2, lora_rank=2, switches=2,
+        lora_batch=2, lora_rank=2, switches=2, variant_poses=("standing-front", "standing-back"),
+        variant_looks=("red", "blue"), variant_seeds=1, variants=2, half_steps=1, brand_model="navy",
+        brand_models=root / "brand_models", gpu_size="tiny", gpu_folder=root / "gpu", gpu_pictures=2,
     )  # fmt: skip

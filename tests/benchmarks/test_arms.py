@@ -47,9 +47,11 @@ def test_other_pictures_are_refused(plan: Plan) -> None:
 
 def test_both_arms_train_with_the_same_losses(plan: Plan) -> None:
     result = measure("lora_step", plan, lora_step.conditions(plan), lora_step.cases, lora_step.figures)
-    [comparison] = result.comparisons
+    comparison, beside = result.comparisons
     assert comparison.arms[1].difference <= 1e-4
     assert comparison.ratio(comparison.arms[1]) is not None
+    assert [arm.name for arm in beside.arms] == [lora_step.STUDIO]
+    assert beside.absent == {lora_step.SCRIPT: "not run"}
     assert [figure.value > 0 for figure in result.figures] == [True, True]
 
 
@@ -71,7 +73,7 @@ def test_the_plain_loop_learns(plan: Plan) -> None:
 def test_every_way_to_switch_applies_the_same_loras(plan: Plan) -> None:
     result = measure("lora_switch", plan, lora_switch.conditions(plan), lora_switch.cases, lora_switch.figures)
     [comparison] = result.comparisons
-    assert [arm.difference <= 1e-4 for arm in comparison.arms] == [True, True, True]
+    assert [arm.difference <= 1e-4 for arm in comparison.arms] == [True] * 4
     with lora_switch.studio_arm(plan) as work:
         answers = list(work.outcome(work.run(0)))
     assert np.abs(answers[0] - answers[1]).max() > 1e-3, "the two LoRAs must not answer alike"

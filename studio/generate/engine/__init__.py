@@ -148,9 +148,10 @@ class Engine:
             except torch.OutOfMemoryError as error:
                 _free()
                 raise _no_room(part) from error
-            how = f"with {len(part.indices)}" if part is not batch else "and decoded in tiles"
+            note = f"memory ran out with {len(batch.indices)} pictures at once; drawn with {len(part.indices)}"
+            if part is batch:
+                note = "memory ran out with one picture; drawn again and decoded in tiles"
             for picture in drawn:
-                note = f"memory ran out with {len(batch.indices)} pictures at once; drawn {how}"
                 yield Drawn(picture.index, picture.image, picture.seconds, note)
 
     @torch.no_grad()
