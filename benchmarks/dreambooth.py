@@ -80,6 +80,11 @@ def script_arm(run: ScriptRun, started: Path) -> Iterator[Work]:
             command, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
             text=True,
         )  # fmt: skip
+    with process:  # closes the pipes
+        yield from _answering(process, log, began, started)
+
+
+def _answering(process: subprocess.Popen[str], log: Path, began: float, started: Path) -> Iterator[Work]:
     told: dict[str, Any] = {}
 
     def answer() -> list[float]:
@@ -98,7 +103,6 @@ def script_arm(run: ScriptRun, started: Path) -> Iterator[Work]:
         yield Work(steps, lambda losses: np.array(losses), lambda: float(told["cpu_s"]))
     finally:
         process.kill()
-        process.wait()
 
 
 def _answer(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _targets(results: Results) -> Iterator[str]:
         found, is_time = measured(target, results), target.at_most_s > 0
         asked = f"at most {seconds(target.at_most_s)}" if is_time else f"at least {target.at_least:g}x"
         if found is None:
-            rows.append((target.words, asked, NOT_YET, ""))
+            rows.append((target.words, asked, "not measured yet", ""))
             continue
         value, met = found
         rows.append((target.words, asked, seconds(value) if is_time else f"{value:.2f}x", "yes" if met else "**no**"))

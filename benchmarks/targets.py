@@ -1,4 +1,4 @@
-"""What was set out to be reached, held against the results; and where the studio is slower than stock, from the same."""
+"""What was set out to be reached, held against the results, and where the studio is slower than stock."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ def imports(path: Path) -> Iterator[Import]:
                 yield Import(name, node.lineno, full, at_import)
 
 
+@functools.cache
 def studio_imports() -> list[tuple[str, Import]]:
     """(part of studio, import) for every file under studio/."""
     found = []

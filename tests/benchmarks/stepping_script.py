@@ -1,4 +1,4 @@
-"""Stands where diffusers' training script would: the same arguments, bar and losses, and one real matrix that learns."""
+"""Stands where diffusers' training script would: the same arguments, bar and losses, and numbers that learn."""
 
 from __future__ import annotations
 

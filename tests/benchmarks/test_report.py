@@ -6,16 +6,19 @@ import argparse
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import run
+from benchmarks import variants
+from benchmarks.__main__ import gpu_of, run
 from benchmarks.demo import read_demo
 from benchmarks.machine import Machine, this_machine
 from benchmarks.plan import Plan, add_options, arguments_of, plan_of
 from benchmarks.report import NOT_YET, page, seconds, table
 from benchmarks.results import Arm, Comparison, Figure, Result, Results, Timing
 from benchmarks.subjects import SUBJECTS
+from benchmarks.targets import TARGETS
 from studio.demo import DemoReport, StageResult
 from studio.errors import InputError, NotFoundError
 
@@ -44,7 +47,9 @@ def test_a_page_without_measurements_says_so_in_every_section() -> None:
     text = page(Results(machine=MACHINE))
     assert text.count(NOT_YET) == len(SUBJECTS) + 1
     assert "A CPU" in text
-    assert not re.search(r"\d (s|ms|MB)\b", text), "no number that was not measured"
+    assert text.count("not measured yet") == len(TARGETS)
+    found = text.partition("## Where the studio is slower")[2]
+    assert not re.search(r"\d (s|ms|MB)\b", found), "no number that was not measured"
 
 
 def test_the_table_holds_median_least_ratio_memory_and_difference() -> None:
@@ -54,6 +59,50 @@ def test_the_table_holds_median_least_ratio_memory_and_difference() -> None:
     assert "| ours | 1.25 s | 1.00 s | 2.50 s | 2.00 s | 1.00 s | 2.00x | not measured | 2.0e-06 |" in text
     assert "- reading: 0.250 s" in text
     assert "2030-01-02 at revision abc" in text
+
+
+def lossy(*arms: Arm, **fields: Any) -> Results:
+    """Results whose comparison is that of the variants."""
+    made = result(*arms)
+    changed = made.comparisons[0].model_copy(update={"key": "fp32", **fields})
+    return Results(machine=MACHINE, subjects={"variants": made.model_copy(update={"comparisons": (changed,)})})
+
+
+def test_another_outcome_on_purpose_is_told_with_its_difference_and_absent_arms_say_why() -> None:
+    arms = arm("plain", (4.0,)), arm("half", (8.0,), difference=0.1), arm("draft", (2.0,), difference=0.25)
+    differs = {"draft": "guidance ends early.", "half": "rounded."}
+    text = page(lossy(*arms, differs=differs, absent={"OpenVINO": "not run: no package"}, beside="half"))
+    assert "| 2.00x, another outcome | not measured | 2.5e-01 |" in text
+    assert "- Another outcome on purpose, draft: guidance ends early." in text
+    assert "- draft: 4.00x half" in text
+    assert "| OpenVINO | not run: no package |" in text
+    broken = arm("draft", (2.0,), difference=float("inf"))
+    assert "refused: not the same" in page(lossy(arms[0], broken, differs=differs))
+
+
+def test_targets_and_what_is_slower_than_stock_follow_from_the_results() -> None:
+    names = variants.PLAIN, variants.EXACT, variants.DRAFT
+    text = page(lossy(arm(names[0], (4.0,)), arm(names[1], (5.0,)), arm(names[2], (1.0,), difference=1e-5)))
+    assert "| variants, exact, against the plain loop | at least 1.1x | 0.80x | **no** |" in text
+    assert "| variants, draft, against the plain fp32 loop | at least 2x | 4.00x | yes |" in text
+    assert "A comparison: studio's engine, exact, fp32 2.50 s, plain loop, fp32 2.00 s" in text
+    assert "Nowhere in what was measured" in page(lossy(arm(names[0], (4.0,)), arm(names[1], (3.0,))))
+
+
+def test_a_share_of_the_peak_is_told_where_it_is_known() -> None:
+    text = page(lossy(arm("plain", (4.0,)), flops=1e12, peak_flops=1e13))
+    assert "- plain: 5.0% of the device's peak" in text
+
+
+def test_a_gpu_of_another_machine_is_shown_here(tmp_path: Path) -> None:
+    there = Results(machine=MACHINE, subjects={"gpu": result(arm("a", (1.0,)))})
+    there.write(tmp_path / "there.json")
+    output = tmp_path / "page.md"
+    options = ["--report-only", "--results", str(tmp_path / "here.json"), "--output", str(output)]
+    assert run([*options, "--gpu-results", str(tmp_path / "there.json")]) == 0
+    assert "| a | 0.500 s |" in output.read_text(encoding="utf-8")
+    with pytest.raises(NotFoundError, match="no results of a GPU"):
+        gpu_of(tmp_path / "here_too.json")
 
 
 def test_no_speed_up_of_other_work_and_few_rounds_are_called_a_trial() -> None:

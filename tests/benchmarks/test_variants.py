@@ -35,7 +35,7 @@ def test_a_part_of_the_variants_goes_through_poses_and_looks_and_keeps_whole_set
     assert [r.pose.name for r in requests[::3] if r.pose] == list(plan.variant_poses)
     assert [r.look.name for r in requests[::3] if r.look] == list(plan.variant_looks)
     assert {tuple(a.brand_model for a in r.adapters) for r in requests} == {("navy", variants.SECOND)}
-    whole = asked.model_copy(update={"variants": 0 + 4 * 3})
+    whole = asked.model_copy(update={"variants": 4 * 3})
     assert len({r.prompt for r in variants.requests_of(whole, variants.presets_with_loras(asked, tmp_path))}) <= 4
 
 

@@ -21,7 +21,7 @@ from tests.browser.hands import drag_to, drop_files
 PHOTOS = ROOT / "presets" / "sample_brand" / "photos"
 WAIT = 60_000
 TRAINED_WITHIN = 600_000
-"""Milliseconds. 24 steps take half a minute on a quiet core; other work may share it."""
+"""Milliseconds. 12 steps take ten seconds on a quiet core; other work may share it."""
 SKU = "NAMI-01"
 ALT = "Teal dress, hand on hip, from the front"
 
@@ -78,19 +78,19 @@ def label(page: Page) -> None:
 
 
 def train(page: Page) -> None:
-    """24 steps with the product preset, the verdict read, a brand model made of it, on to the canvas."""
+    """12 steps with the product preset, the verdict read, a brand model made of it, on to the canvas."""
     form = page.locator("#train-form")
     expect(form.get_by_test_id("dataset").locator("option:checked")).to_have_text("Atelier")
     page.get_by_test_id("preset-product-fabric").click()
-    page.get_by_test_id("field-max_train_steps").fill("24")
+    page.get_by_test_id("field-max_train_steps").fill("12")
     form.get_by_test_id("more").locator("summary").click()
-    few = {"train_batch_size": "1", "validate_every": "8", "checkpoint_every": "8", "sample_every": "24"}
+    few = {"train_batch_size": "1", "validate_every": "6", "checkpoint_every": "6", "sample_every": "12"}
     for name, value in few.items():
         page.get_by_test_id(f"field-{name}").fill(value)
     page.get_by_test_id("field-sample_prompts").fill("a woman in a teal dress, front view")
     expect(page.get_by_test_id("estimate")).to_contain_text("of memory")
     page.get_by_test_id("start").click()
-    expect(page.get_by_test_id("run-progress")).to_contain_text("of 24", timeout=TRAINED_WITHIN)
+    expect(page.get_by_test_id("run-progress")).to_contain_text("of 12", timeout=TRAINED_WITHIN)
     expect(page.get_by_test_id("run-state")).to_have_text("Done", timeout=TRAINED_WITHIN)
     expect(page.get_by_test_id("verdict")).to_contain_text("held-out")
     screenshot(page, "journey-train")

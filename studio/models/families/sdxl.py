@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from studio.models.families.stable_diffusion import COMPONENTS, LORA_TARGETS
 from studio.models.families.stable_diffusion_xl import StableDiffusionXL, second_encoder
 from studio.models.family import YES, AddOn, Family
-from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
+from studio.models.loaders import diffusers_model, transformers_processor
 from studio.records.capabilities import Capabilities
 
 UNION = AddOn("sdxl-controlnet-union", "controlnet_union")
@@ -26,20 +27,13 @@ SDXL = Family(
     ),
     components=MappingProxyType(
         {
-            "unet": diffusers_model("UNet2DConditionModel"),
-            "controlnet": diffusers_model("ControlNetModel"),
+            **COMPONENTS,
             "controlnet_union": diffusers_model("ControlNetUnionModel"),
-            "vae": diffusers_model("AutoencoderKL"),
-            "text_encoder": transformers_model("CLIPTextModel"),
             "text_encoder_2": second_encoder,
-            "tokenizer": transformers_processor("CLIPTokenizer"),
             "tokenizer_2": transformers_processor("CLIPTokenizer"),
-            "scheduler": scheduler,
-            "image_encoder": transformers_model("CLIPVisionModelWithProjection"),
-            "ip_adapter": ip_adapter,
         }
     ),
-    lora_targets=("to_q", "to_k", "to_v", "to_out.0"),
+    lora_targets=LORA_TARGETS,
     architecture=StableDiffusionXL(),
     controlnets=MappingProxyType(
         {kind: (UNION, AddOn(f"sdxl-controlnet-{kind}", "controlnet")) for kind in SINGLE} | {"lineart": (UNION,)}

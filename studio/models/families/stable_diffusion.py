@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals, Scales, Text, Unread
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
+from studio.models.family import Loader
+from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,8 +18,22 @@ if TYPE_CHECKING:
     from studio.models.families.diffusion_objective import DiffusionObjective
     from studio.records.pose import Framing
 
-
 CLIP_TOKENS = 77
+COMPONENTS: Mapping[str, Loader] = MappingProxyType(
+    {
+        "unet": diffusers_model("UNet2DConditionModel"),
+        "controlnet": diffusers_model("ControlNetModel"),
+        "vae": diffusers_model("AutoencoderKL"),
+        "text_encoder": transformers_model("CLIPTextModel"),
+        "tokenizer": transformers_processor("CLIPTokenizer"),
+        "image_encoder": transformers_model("CLIPVisionModelWithProjection"),
+        "ip_adapter": ip_adapter,
+        "scheduler": scheduler,
+    }
+)
+"""What all families of this line are made of."""
+LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
+"""The attention layers, as diffusers' own training scripts choose them."""
 
 
 class StableDiffusion:
