@@ -166,10 +166,13 @@ class Bench:
         each = card.num_inference_steps * 2 * (flops["denoiser"] + flops["controlnet"]) + flops["decode"]
         rounded = {name: ROUNDED for name in arms if name != STOCK} if self._dtype == "bf16" else {}
         return Case(
-            f"{self._family}-pictures", picture_title(self._family), "picture", self._plan.gpu_pictures, arms,
+            f"{self._family}-pictures", self._titled(picture_title(self._family)), "picture", self._plan.gpu_pictures, arms,
             "latents, and pixels in [0, 1] before rounding", LIMIT, rounded, flops=self._operations(each),
             peak_flops=peak_flops(),
         )  # fmt: skip
+
+    def _titled(self, title: str) -> str:
+        return title if self._plan.gpu_size == "full" else f"A dry run, tiny, of {title}"
 
     def _operations(self, teraflops: float) -> float:
         return teraflops * 1e12 if self._plan.gpu_size == "full" else 0.0
@@ -233,7 +236,7 @@ class Bench:
             target_modules=self.cache.registry.family(self._family).lora_targets,
         )  # fmt: skip
         made = partial(
-            Case, f"{self._family}-steps", step_title(self._family), "step", self._plan.lora_steps, compares=COMPARES,
+            Case, f"{self._family}-steps", self._titled(step_title(self._family)), "step", self._plan.lora_steps, compares=COMPARES,
             limit=LIMIT, flops=self._operations(2 * self._facts["teraflops"]["denoiser"]), peak_flops=peak_flops(),
         )  # fmt: skip
         studio = {TRAINER: partial(self._trainer_arm, config)}

@@ -76,7 +76,7 @@ def square_px(plan: Plan) -> int:
     """The side of a square with about as many pixels as the base draws, that every level of its UNet can halve."""
     card, unet = presets_of(plan).base(plan.base), presets_of(plan).base_folder(plan.base) / "unet" / "config.json"
     halvings = len(json.loads(unet.read_text(encoding="utf-8"))["block_out_channels"]) - 1
-    multiple = Registry(presets_of(plan)).family(plan.base).architecture.multiple_px * 2**halvings
+    multiple: int = Registry(presets_of(plan)).family(plan.base).architecture.multiple_px << halvings
     return max(1, round(math.sqrt(card.width_px * card.height_px) / multiple)) * multiple
 
 

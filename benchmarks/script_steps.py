@@ -31,7 +31,7 @@ def run(steps: int, script: str, arguments: list[str]) -> None:
         if not sys.stdin.readline():
             sys.exit("nobody asks for more steps")
 
-    class Watched(tqdm.auto.tqdm):  # type: ignore[type-arg]
+    class Watched(tqdm.auto.tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             if self.desc and self.desc.startswith(BAR):
@@ -43,7 +43,7 @@ def run(steps: int, script: str, arguments: list[str]) -> None:
             if len(losses) == steps:
                 pause()
 
-    tqdm.auto.tqdm = Watched  # type: ignore[misc]
+    tqdm.auto.tqdm = Watched
     sys.argv = [script, *arguments]
     runpy.run_path(script, run_name="__main__")
 

@@ -23,7 +23,7 @@ def condition_actions(studio: Studio) -> dict[str, Action]:
         """What each base does once an add-on is here (thing -> its name), and what reads photos."""
         return {
             "needs": {row.name: row.needs for row in studio.overview.rows() if row.kind == "base"},
-            "annotators": {makes: _card(card) for makes, card in studio.compose.annotators_used().items()},
+            "annotators": {makes: _card(studio, card) for makes, card in studio.compose.annotators_used().items()},
         }
 
     def keep_picture(message: dict[str, Any], person: str) -> str:
@@ -72,8 +72,9 @@ def _map_kind(name: Any) -> MapKind:
     raise InputError(f"There is no map of kind {name!r}.", f"Use one of: {', '.join(get_args(MapKind))}.")
 
 
-def _card(card: AnnotatorCard) -> dict[str, Any]:
-    return {"name": card.name, "ready": card.ready, "why_not": card.why_not, **_licence(card)}
+def _card(studio: Studio, card: AnnotatorCard) -> dict[str, Any]:
+    state = "installed" if card.ready else studio.installed.state(card.name)
+    return {"name": card.name, "ready": card.ready, "state": state, **_licence(card)}
 
 
 def _licence(card: AnnotatorCard) -> dict[str, Any]:

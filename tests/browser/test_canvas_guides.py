@@ -13,11 +13,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from studio.measure.annotators.joints import COCO_OF_OPENPOSE
+from studio.presets import Presets
+from studio.records.pose import Framing
 from studio.settings import Settings
 from studio.studio import Studio
 from tests.browser.conftest import open_tab, screenshot, serving, watched
 from tests.browser.review_pictures import picture
 from tests.browser.test_picture_tools import stroke
+from tests.onnx_models import install, rtmpose
 from tests.tiny_sd15 import build_tiny_sd15, controlnet_for, shelve
 
 SLOW = 60_000
@@ -181,7 +185,9 @@ def test_a_picture_of_the_film_is_taken_in_hand_and_what_is_no_picture_is_said(c
 
 @pytest.fixture
 def edges_settings(own_settings: Settings, tmp_path: Path) -> Settings:
-    """A home with a tiny SD1.5 of two sizes beside croquis, with its ControlNet for edges and no other."""
+    """A home with a tiny SD1.5 of two sizes beside croquis, with its ControlNet for edges and no other, and what
+    reads poses, which finds the same in every photo.
+    """
     from diffusers import UNet2DConditionModel
 
     presets = tmp_path / "presets"
@@ -192,6 +198,9 @@ def edges_settings(own_settings: Settings, tmp_path: Path) -> Settings:
     settings = own_settings.model_copy(update={"presets": presets})
     unet = UNet2DConditionModel.from_pretrained(base / "unet")
     shelve(settings.models_dir, "sd15-controlnet-canny", controlnet_for(unet, 3))
+    pose, framing = Presets(presets, tmp_path).poses()["sitting-front"], Framing()
+    places = dict(zip(COCO_OF_OPENPOSE, (framing.to_px(joint) for joint in pose.joints), strict=True))
+    install(settings, "rtmpose-m", rtmpose(tmp_path / "m.onnx", [places[n] for n in range(17)], [0.9] * 17))
     return settings
 
 
@@ -212,6 +221,13 @@ def test_a_map_of_edges_and_a_size_reach_the_picture_and_come_back_with_it(
         reasons = page.get_by_test_id("guide-reasons")
         expect(reasons).to_contain_text("Line art  sd15-controlnet-lineart is not on this machine.")
         expect(page.get_by_test_id("guide-lineart")).to_be_disabled()
+        before = kept(page)["pose"]
+        page.get_by_test_id("guide-pose").click()
+        expect(page.locator(".toast", has_text="The pose of the photo")).to_be_visible()
+        assert kept(page)["pose"]["joints"] != before["joints"]
+        page.get_by_test_id("undo").click()
+        assert kept(page)["pose"] == before
+        page.get_by_test_id("guides").click()
         page.get_by_test_id("guide-canny").click()
         row, mode = page.get_by_test_id("guide-row"), page.get_by_test_id("guide-mode-0")
         expect(row).to_contain_text("Canny edges. Apache-2.0. Commercial use: yes.")

@@ -99,7 +99,8 @@ def test_toasts_findings_jobs_and_reasons_are_japanese(japanese: Page, beside: S
     screenshot(japanese, "japanese-job")
     japanese.get_by_test_id("jobs-button").click()
     open_in_japanese(japanese, "キャンバス")
-    expect(japanese.get_by_text("部分的な描き直しはまだできません。")).to_be_attached(timeout=SLOW_MS)
+    reasons = japanese.get_by_test_id("guide-reasons")
+    expect(reasons).to_contain_text("croquis の ControlNet はポーズ専用です。", timeout=SLOW_MS)
 
 
 def test_no_tab_shows_an_english_sentence(page: Page, own_settings: Settings) -> None:

@@ -21,7 +21,7 @@ from tests.browser.hands import drag_to, drop_files
 PHOTOS = ROOT / "presets" / "sample_brand" / "photos"
 WAIT = 60_000
 TRAINED_WITHIN = 600_000
-"""Milliseconds. 12 steps take ten seconds on a quiet core; other work may share it."""
+"""Milliseconds. Training takes half a minute on a quiet core; other work may share it."""
 SKU = "NAMI-01"
 ALT = "Teal dress, hand on hip, from the front"
 

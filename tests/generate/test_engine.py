@@ -275,6 +275,7 @@ def test_prompts_are_only_text(shared_cache: ModelCache, tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_compiled_networks_draw_the_same_pictures_and_the_last_batch_is_filled_up(shared_cache: ModelCache) -> None:
     torch.compiler.reset()
     counters.clear()

@@ -42,6 +42,7 @@ def _counted_from_zero() -> None:
     counters.clear()
 
 
+@pytest.mark.slow
 def test_two_lora_stacks_share_one_graph_and_the_values_are_those_without_it(tiny_base: Path) -> None:
     donor = fresh(tiny_base)
     loras = [add_random_adapter(donor, name, 4, 4.0, ATTENTION, seed) for seed, name in enumerate("ab")]

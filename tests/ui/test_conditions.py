@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 
 from studio.measure.annotators.edges import Canny
+from studio.measure.annotators.joints import COCO_OF_OPENPOSE
 from studio.records.product import Product
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.ui.components.canvas_desk import CanvasDesk
 from studio.ui.components.train_form import TrainForm
+from tests.onnx_models import install, rtmpose
 from tests.ui.message_source import ROOT
 
 SIZE = 192, 256
@@ -104,7 +106,7 @@ def test_what_is_missing_is_named_and_what_reads_photos_shows_its_licence(desk: 
     readers = found["annotators"]
     assert [readers[makes]["ready"] for makes in ("canny", "lineart", "depth", "pose")] == [True, True, False, False]
     assert readers["pose"]["name"] == "rtmpose-m"
-    assert "models pull rtmpose-m" in readers["pose"]["why_not"]
+    assert [readers[makes]["state"] for makes in ("canny", "pose")] == ["installed", "absent"]
     assert (readers["canny"]["licence"], readers["canny"]["commercial_use"]) == ("Apache-2.0", True)
     sizes = {base["name"]: base["framings"] for base in value(desk, "start")["bases"]}
     assert [(f["width_px"], f["height_px"]) for f in sizes["sd15"]] == [(512, 768), (512, 512), (768, 512)]
@@ -148,6 +150,21 @@ def test_maps_and_poses_whose_annotator_is_not_here_say_so(desk: CanvasDesk, stu
     assert "still starting" in desk.answer("picture_map", depth, "mika")["error"]
     assert "normal" in desk.answer("picture_map", depth | {"kind": "normal"}, "mika")["error"]
     assert "no file" in desk.answer("photo_pose", {"picture_sha256": "0" * 64}, "mika")["error"]
+
+
+def test_a_pose_is_read_from_a_photo_with_what_is_to_be_said_of_it(
+    desk: CanvasDesk, studio: Studio, uploads: Path, tmp_path: Path
+) -> None:
+    standing, framing = studio.compose.pose("standing-front"), studio.drafts.framing("croquis")
+    places = dict(zip(COCO_OF_OPENPOSE, (framing.to_px(joint) for joint in standing.joints), strict=True))
+    model = rtmpose(tmp_path / "m.onnx", [places[number] for number in range(17)], [*[0.9] * 16, 0.1])
+    install(studio.settings, "rtmpose-m", model)
+    assert value(desk, "abilities")["annotators"]["pose"]["ready"]
+    kept = value(desk, "keep_picture", path=str(photo(uploads / "person.png")))
+    found = value(desk, "photo_pose", picture_sha256=kept)
+    assert found["pose"]["name"] == "from-photo"
+    assert [joint["present"] for joint in found["pose"]["joints"]].count(False) == 1
+    assert found["notes"] == ["Not seen and therefore left out: right ankle."]
 
 
 def test_what_the_base_cannot_follow_is_refused_before_anything_is_drawn(desk: CanvasDesk, uploads: Path) -> None:
@@ -195,6 +212,8 @@ def test_every_picture_of_a_grid_and_the_preview_keep_the_guides(
     quick = studio.drafts.quick(studio.drafts.read(asked))
     assert quick.inpaint is not None
     assert (quick.inpaint.mask_sha256, quick.speed) == (mask, "draft")
+    faint = asked | {"num_inference_steps": 40, "inpaint": {**asked["inpaint"], "strength": 0.1}}
+    assert studio.drafts.quick(studio.drafts.read(faint)).num_inference_steps == 10  # or it would draw nothing
 
 
 def test_the_photos_of_a_product_can_be_chosen(desk: CanvasDesk, studio: Studio, uploads: Path) -> None:

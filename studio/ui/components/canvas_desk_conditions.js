@@ -13,11 +13,12 @@ function guidesPanel({ state, base, changed, openPose, paintPart, abilitiesKnown
     const { controlnet, ...others } = base().capabilities, kind = thing.replace("controlnet:", "");
     const able = thing === "photo_pose" ? { supported: true } : kind === thing ? others[thing] : controlnet[kind];
     if (!able?.supported) return { why: plain(able?.reason || "") || t("canvas.guide_unknown") };
-    const reader = annotators.pose;
-    if (thing === "photo_pose") return reader && !reader.ready ? { why: plain(reader.why_not), pull: reader.name } : null;
+    if (thing === "photo_pose") return unread(annotators.pose);
     const pull = needs[state.base]?.[thing];
     return pull ? { why: t("canvas.guide_not_here", { name: pull }), pull } : null;
   }
+  /** Why an annotator cannot be used now. */
+  const unread = (card) => (card && !card.ready ? { why: card.state === "absent" ? t("canvas.guide_not_here", { name: card.name }) : `${card.name}: ${t(`models.state_${card.state}`)}`, pull: card.name } : null);
   const cannot = (thing) => { const found = lack(thing); return found && !found.pull ? found : null; };
   const USES = [
     ...["canny", "lineart", "depth", "openpose"].map((kind) => ({ name: kind, thing: `controlnet:${kind}`, run: (sha256) => addMap(kind, sha256) })),
@@ -95,7 +96,7 @@ function guidesPanel({ state, base, changed, openPose, paintPart, abilitiesKnown
     } }, make("option", { value: "made", text: t("canvas.guide_made"), disabled: !card.ready }), make("option", { value: "as_is", text: t("canvas.guide_as_is") }));
     if (mode) mode.value = made ? "made" : "as_is";
     const licence = made && card && make("small", { title: card.source, text: t("canvas.guide_by", { title: plain(card.title), licence: card.licence, commercial: t(`models.commercial_${card.commercial_use === null ? "unread" : card.commercial_use ? "yes" : "no"}`) }) });
-    const unready = !made && card && !card.ready && make("small", {}, make("span", { text: plain(card.why_not) }), models(card.name));
+    const unready = !made && card && !card.ready && make("small", {}, make("span", { text: unread(card).why }), models(card.name));
     return make("div", { class: "guide-row", "data-testid": "guide-row", "data-kind": one.kind }, image(one.picture_sha256), words(title, mode || make("small", { text: t("canvas.guide_as_is") }), licence, unready, notNow(lack(`controlnet:${one.kind}`))),
       ...span(`guide-${place}`, one, (values) => change(place, values), Boolean(cannot(`controlnet:${one.kind}`))), away(title, () => set({ controls: state.controls.filter((_, at) => at !== place) })));
   }
