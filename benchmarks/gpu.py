@@ -165,8 +165,9 @@ class Bench:
         flops, card = self._facts["teraflops"], self._presets.base(self._family)
         each = card.num_inference_steps * 2 * (flops["denoiser"] + flops["controlnet"]) + flops["decode"]
         rounded = {name: ROUNDED for name in arms if name != STOCK} if self._dtype == "bf16" else {}
+        title = self._titled(picture_title(self._family))
         return Case(
-            f"{self._family}-pictures", self._titled(picture_title(self._family)), "picture", self._plan.gpu_pictures, arms,
+            f"{self._family}-pictures", title, "picture", self._plan.gpu_pictures, arms,
             "latents, and pixels in [0, 1] before rounding", LIMIT, rounded, flops=self._operations(each),
             peak_flops=peak_flops(),
         )  # fmt: skip
@@ -235,8 +236,9 @@ class Bench:
             max_train_steps=(self._plan.rounds + 1) * self._plan.lora_steps, train_batch_size=1, caption_dropout=0.0,
             target_modules=self.cache.registry.family(self._family).lora_targets,
         )  # fmt: skip
+        title = self._titled(step_title(self._family))
         made = partial(
-            Case, f"{self._family}-steps", self._titled(step_title(self._family)), "step", self._plan.lora_steps, compares=COMPARES,
+            Case, f"{self._family}-steps", title, "step", self._plan.lora_steps, compares=COMPARES,
             limit=LIMIT, flops=self._operations(2 * self._facts["teraflops"]["denoiser"]), peak_flops=peak_flops(),
         )  # fmt: skip
         studio = {TRAINER: partial(self._trainer_arm, config)}

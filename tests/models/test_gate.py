@@ -167,5 +167,5 @@ def test_every_fault_of_a_folder_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="never downloaded"):
+    with pytest.raises(NotFoundError, match="There is no model folder"):
         check_model_folder(tmp_path / "runwayml" / "stable-diffusion")

@@ -11,6 +11,7 @@ from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
 from studio.models.family import Loader
 from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
+from studio.models.placement import device_of, dtype_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +98,7 @@ class StableDiffusion:
         import torch
 
         hidden = torch.cat([text["hidden"] for text in texts])
-        return {"encoder_hidden_states": hidden.to(denoiser.device, denoiser.dtype)}
+        return {"encoder_hidden_states": hidden.to(device_of(denoiser), dtype_of(denoiser))}
 
     def pick(self, inputs: Inputs, rows: Tensor) -> Inputs:
         """Rows of every tensor, those in mappings too."""
@@ -113,7 +114,7 @@ class StableDiffusion:
             *down, mid = (residuals[place] for place in sorted(residuals))
             added = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
         given = _with_reference(inputs)
-        output: Tensor = denoiser(sample.to(denoiser.dtype), timestep, return_dict=False, **given, **added)[0]
+        output: Tensor = denoiser(sample.to(dtype_of(denoiser)), timestep, return_dict=False, **given, **added)[0]
         return output.float()
 
     def guided(self, without: Tensor, given: Tensor, scale: Tensor) -> Tensor:
@@ -135,9 +136,9 @@ class StableDiffusion:
                     of_map = [row[place] for row in scales]
                     if not any(of_map):
                         continue
-                    scale = torch.tensor(of_map, device=sample.device, dtype=controlnet.dtype)
+                    scale = torch.tensor(of_map, device=sample.device, dtype=dtype_of(controlnet))
                     down, mid = controlnet(
-                        sample.to(controlnet.dtype),
+                        sample.to(dtype_of(controlnet)),
                         timestep,
                         controlnet_cond=embedded[pictures],
                         conditioning_scale=scale.view(-1, 1, 1, 1),
@@ -171,7 +172,7 @@ def embedded_once(controlnet: Any, pictures: Sequence[Tensor]) -> Iterator[list[
     from torch import nn
 
     embedding = controlnet.controlnet_cond_embedding
-    embedded = [embedding(picture.to(controlnet.device, controlnet.dtype)) for picture in pictures]
+    embedded = [embedding(picture.to(device_of(controlnet), dtype_of(controlnet))) for picture in pictures]
     try:
         controlnet.controlnet_cond_embedding = nn.Identity()
         yield embedded

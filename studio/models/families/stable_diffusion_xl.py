@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from studio.models.architecture import ControlCall, Inputs, Residuals, Scales, Text, Unread
 from studio.models.families.stable_diffusion import StableDiffusion, embedded_once
 from studio.models.loaders import transformers_model
+from studio.models.placement import device_of, dtype_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,9 +69,11 @@ class StableDiffusionXL(StableDiffusion):
         """The texts, and each picture's size as that of an original that was not cropped."""
         import torch
 
-        pooled = torch.cat([text["pooled"] for text in texts]).to(denoiser.device, denoiser.dtype)
+        pooled = torch.cat([text["pooled"] for text in texts]).to(device_of(denoiser), dtype_of(denoiser))
         sizes = [(framing.height_px, framing.width_px) for framing in framings]
-        time_ids = torch.tensor([[*size, 0, 0, *size] for size in sizes], device=denoiser.device, dtype=denoiser.dtype)
+        time_ids = torch.tensor(
+            [[*size, 0, 0, *size] for size in sizes], device=device_of(denoiser), dtype=dtype_of(denoiser)
+        )
         conditions = {"text_embeds": pooled, "time_ids": time_ids}
         return super().inputs(denoiser, texts, framings) | {"added_cond_kwargs": conditions}
 
@@ -98,7 +101,7 @@ class StableDiffusionXL(StableDiffusion):
         """Scales act inside the network, where it takes one number a map: rows of the same scales run together."""
         import torch
 
-        chosen = torch.zeros(1, controlnet.config.num_control_type, device=sample.device, dtype=controlnet.dtype)
+        chosen = torch.zeros(1, controlnet.config.num_control_type, device=sample.device, dtype=dtype_of(controlnet))
         chosen[:, modes] = 1
         groups: dict[tuple[float, ...], list[int]] = {}
         for row, of_row in enumerate(scales):
@@ -107,7 +110,7 @@ class StableDiffusionXL(StableDiffusion):
         for of_maps, places in groups.items():
             rows = torch.tensor(places, device=sample.device)
             down, mid = controlnet(
-                sample[rows].to(controlnet.dtype),
+                sample[rows].to(dtype_of(controlnet)),
                 timestep,
                 controlnet_cond=[embedded[pictures[rows]] for embedded in maps],
                 control_type=chosen.expand(len(rows), -1),

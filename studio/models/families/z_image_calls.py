@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.models.architecture import ControlCall, Inputs, Residuals, Scales, Text, Unread
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
+from studio.models.placement import device_of, dtype_of
 from studio.models.prompt_frame import PromptFrame
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class ZImage:
 
     def inputs(self, denoiser: Any, texts: Sequence[Text], framings: Sequence[Framing]) -> Inputs:
         """The texts, each as long as it is, and the padded length of the longest."""
-        hidden = [text["hidden"][0].to(denoiser.device, denoiser.dtype) for text in texts]
+        hidden = [text["hidden"][0].to(device_of(denoiser), dtype_of(denoiser)) for text in texts]
         return {"cap_feats": hidden, "longest": max(_padded(len(text)) for text in hidden)}
 
     def pick(self, inputs: Inputs, rows: Tensor) -> Inputs:
@@ -136,7 +137,7 @@ class ZImage:
         def call(sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scales: Scales) -> Residuals:
             total: Residuals = {}
             for place, encoded in enumerate(maps):
-                scale = torch.tensor([row[place] for row in scales], device=sample.device, dtype=controlnet.dtype)
+                scale = torch.tensor([row[place] for row in scales], device=sample.device, dtype=dtype_of(controlnet))
                 found = controlnet(
                     _as_list(sample, controlnet),
                     _time(sample, timestep),
@@ -190,7 +191,7 @@ def _encoded(picture: Tensor, controlnet: Any, vae: Any) -> Tensor:
     latents = to_latents(vae, torch.cat([vae.encode(one[None]).latent_dist.mode() for one in pixels]))
     more = controlnet.config.control_in_dim - latents.shape[1]
     padded = torch.nn.functional.pad(latents, (0, 0, 0, 0, 0, more))
-    return padded.unsqueeze(2).to(controlnet.device, controlnet.dtype)
+    return padded.unsqueeze(2).to(device_of(controlnet), dtype_of(controlnet))
 
 
 def _as_list(sample: Tensor, network: Any) -> list[Tensor]:

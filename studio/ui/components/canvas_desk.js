@@ -105,6 +105,7 @@ function open(start) {
     Object.assign(state, kept, of === state.base ? { framing: size } : {});
     asks.show();
     result.show();
+    shelf.show();
     editor.refit();
   }
   function conditionsChanged() {

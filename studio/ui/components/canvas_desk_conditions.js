@@ -2,7 +2,7 @@
 // made of. What the base cannot do, or what is not on this machine, is greyed out, with the reason below.
 const MOST_MAPS = 4;
 /** What of the canvas' state is undone with the pose. */
-const BESIDE = ["posed", "controls", "reference", "inpaint", "speed", "framing", "controlnet_conditioning_scale", "control_guidance_start", "control_guidance_end"];
+const BESIDE = ["preset", "posed", "controls", "reference", "inpaint", "speed", "framing", "controlnet_conditioning_scale", "control_guidance_start", "control_guidance_end"];
 
 function guidesPanel({ state, base, changed, openPose, paintPart, abilitiesKnown }) {
   let needs = {}, annotators = {}, hand = null, busy = "", shown = "", photos = { sku: "", list: [] };
