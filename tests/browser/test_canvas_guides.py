@@ -69,7 +69,8 @@ def drawn(page: Page, studio: Studio) -> Any:
             expect(shown).to_have_attribute("src", f"/thumbnails/{found[0].image_sha256}")
             return found[0]
         page.wait_for_timeout(200)
-    raise AssertionError("nothing was drawn")
+    said = [job.error for job in studio.jobs.list()] + page.locator(".toast").all_inner_texts()
+    raise AssertionError(f"nothing was drawn: {said}")
 
 
 def pixels(studio: Studio, sha256: str) -> Any:
