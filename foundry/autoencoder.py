@@ -122,8 +122,8 @@ def latent_scale(model: AutoencoderKL, renders: Renders, count: int = 256) -> fl
 
 
 def grown(model: AutoencoderKL) -> AutoencoderKL:
-    """The same function with at least two residual layers a block: a new layer's branch starts at zero, so the encoder's
-    latents stay what croquis was trained on, and the decoder has room to learn on.
+    """The same function with at least two residual layers a block: a new layer's branch starts at zero, so the
+    encoder's latents stay what croquis was trained on, and the decoder has room to learn on.
     """
     if model.config.layers_per_block >= 2:
         return model

@@ -74,7 +74,9 @@ def build_tiny_base(
         _mark_float32(folder / "text_encoder" / "config.json")
         unet = _unet(unet_channels or latent_channels, latent_channels)
         unet.half().save_pretrained(folder / "unet")
-        _controlnet(unet.float() if unet_channels is None else _unet(latent_channels, latent_channels)).half().save_pretrained(folder / "controlnet")
+        _controlnet(
+            unet.float() if unet_channels is None else _unet(latent_channels, latent_channels)
+        ).half().save_pretrained(folder / "controlnet")
         _vae(latent_channels).half().save_pretrained(folder / "vae")
         _scheduler().save_pretrained(folder / "scheduler")
     finally:
@@ -159,7 +161,8 @@ def _vae(latent_channels: int) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
-        latent_channels=latent_channels, block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4, scaling_factor=0.7,
+        latent_channels=latent_channels, block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4,
+        scaling_factor=0.7,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, sample_size=256,
         mid_block_add_attention=False,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from studio.records.pullable import Manifest, PulledFile
+from studio.records.pullable import Manifest, PulledFile, PullKind
 from studio.shelf import MANIFEST
 from tests.tiny_base import MAX_TOKENS, build_tokenizer
 
@@ -132,9 +132,9 @@ def shake(controlnet: Any) -> None:
             layer.weight.normal_(0.0, 0.05)
 
 
-def shelve(models: Path, name: str, model: Any) -> Path:
-    """A ControlNet as a pull leaves it."""
-    folder = models / "controlnet" / name
+def shelve(models: Path, name: str, model: Any, kind: PullKind = "controlnet") -> Path:
+    """A ControlNet, or another add-on, as a pull leaves it."""
+    folder = models / kind / name
     model.save_pretrained(folder)
     files = [
         PulledFile(
@@ -144,6 +144,6 @@ def shelve(models: Path, name: str, model: Any) -> Path:
         for path in sorted(folder.iterdir())
     ]  # fmt: skip
     moment = datetime(2026, 11, 26, tzinfo=UTC)
-    manifest = Manifest(name=name, kind="controlnet", source="tests", pulled_at=moment, files=tuple(files))
+    manifest = Manifest(name=name, kind=kind, source="tests", pulled_at=moment, files=tuple(files))
     (folder / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
     return folder

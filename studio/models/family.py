@@ -57,6 +57,7 @@ class Family:
         lora_targets: names of the denoiser's layers that a LoRA is trained on, as peft's `target_modules`.
         architecture: how its networks are called.
         controlnets: kind of control map -> the ControlNets that follow it, the preferred one first.
+        previewers: tiny autoencoders that decode previews; without one the base's own does, at half the size.
         ip_adapters: what looks at a reference picture, the preferred one first; each has its image encoder beside it.
         frame: what its texts stand in when they are tokenized.
     """
@@ -68,6 +69,7 @@ class Family:
     architecture: Architecture
     controlnets: Mapping[str, tuple[AddOn, ...]] = field(default_factory=dict)
     ip_adapters: tuple[AddOn, ...] = ()
+    previewers: tuple[AddOn, ...] = ()
     frame: PromptFrame = field(default_factory=PromptFrame)
 
 

@@ -84,6 +84,14 @@ class Registry:
             raise CapabilityError(what, "Choose another base, or no reference.")
         return self._first_present(base, self.family(base).ip_adapters)
 
+    def previewer(self, base: str) -> AddOn | None:
+        """The tiny autoencoder that decodes a base's previews; None where none is on this machine."""
+        choices = self.family(base).previewers
+        try:
+            return self._first_present(base, choices) if choices else None
+        except (CapabilityError, NotFoundError):
+            return None
+
     def loader(self, base: str, component: str) -> Loader:
         """What loads a component of a base, or of an add-on. Raises CapabilityError, NotFoundError."""
         family = self.family_of(base)

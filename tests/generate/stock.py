@@ -34,7 +34,8 @@ def cache_of(root: Path, models: Path, brand_models: Path | None = None) -> Mode
 
 def presets_root(root: Path, family: str, build: Callable[[Path], Path]) -> Path:
     """A presets root with the real add-on cards and one tiny base."""
-    shutil.copytree(REPOSITORY / "presets" / "controlnets", root / "controlnets")
+    for kind in ("controlnets", "tools"):
+        shutil.copytree(REPOSITORY / "presets" / kind, root / kind)
     build(root / "bases" / family)
     return root
 
@@ -81,6 +82,14 @@ def posed(base: str, seed: int = 1, **fields: Any) -> GenerationRequest:
     return request(base, seed, pose=pose(), **fields)
 
 
+def engine_of(cache: ModelCache, *, batch_size: int = 1, adapters: Any = None) -> Engine:
+    """The engine over a cache, with the pictures of these tests."""
+    return Engine(
+        cache, device="cpu", dtype="fp32", adapters=adapters or pytest.fail, draw_control=draw_control,
+        read_picture=PICTURES.__getitem__, batch_size=batch_size,
+    )  # fmt: skip
+
+
 def our_latents(
     patch: pytest.MonkeyPatch, cache: ModelCache, requests: Sequence[GenerationRequest], *, batch_size: int = 1,
     scheduler: Any = None, adapters: Any = None,
@@ -97,10 +106,7 @@ def our_latents(
         found.update(zip(indices, latents.split(1), strict=True))
         return latents
 
-    made = Engine(
-        cache, device="cpu", dtype="fp32", adapters=adapters or pytest.fail, draw_control=draw_control,
-        read_picture=PICTURES.__getitem__, batch_size=batch_size,
-    )  # fmt: skip
+    made = engine_of(cache, batch_size=batch_size, adapters=adapters)
     with patch.context() as patched:
         patched.setattr(engine, "denoise", spy)
         assert len(list(made.run(requests))) == len(requests)

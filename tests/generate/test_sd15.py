@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import torch
 
 from studio.errors import CapabilityError
+from studio.generate.pictures import Watch
 from studio.models import ModelCache
 from tests.generate.stock import (
     cache_of,
     difference,
+    engine_of,
     follow,
     our_latents,
     posed,
@@ -104,3 +109,38 @@ def test_two_maps_of_one_kind_add_up_as_two_controlnets_do(tiny: Tiny, monkeypat
 def test_a_controlnet_that_is_not_here_is_named_with_its_remedy(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CapabilityError, match="models pull sd15-controlnet-depth"):
         our_latents(monkeypatch, tiny.cache, [request("sd15", controls=(follow("depth", 1),))])
+
+
+def test_previews_come_from_a_tiny_autoencoder_where_there_is_one(tiny: Tiny, tmp_path: Path) -> None:
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(4)
+    small = AutoencoderTiny(
+        latent_channels=4, encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4, num_decoder_blocks=(1,) * 4,
+    )  # fmt: skip
+    shelve(tmp_path / "models", "sd15-taesd", small, "tool")
+    root = presets_root(tmp_path, "sd15", build_tiny_sd15)
+    seen: dict[str, list[Any]] = {}
+    for name, models in (("without", tmp_path / "none"), ("with", tmp_path / "models")):
+        made = engine_of(cache_of(root, models))
+        previews: list[Any] = []
+        [picture] = made.run([request("sd15", seed=2)], watch=Watch(preview=previews.append, preview_every=1))
+        seen[name] = [picture.image, *(preview.image for preview in previews)]
+    assert np.array_equal(*(np.asarray(images[0]) for images in seen.values())), "finished pictures never pass it"
+    assert [image.size for image in seen["with"][1:]] == [image.size for image in seen["without"][1:]]
+    assert not np.array_equal(*(np.asarray(images[-1]) for images in seen.values()))
+
+
+def test_a_controlnet_of_another_family_is_named_and_the_next_picture_is_drawn(tiny: Tiny, tmp_path: Path) -> None:
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    config = {**tiny.plain.unet.config, "cross_attention_dim": 48}
+    stranger = ControlNetModel.from_unet(UNet2DConditionModel.from_config(config))
+    shelve(tmp_path / "models", "sd15-controlnet-openpose", stranger)
+    root = presets_root(tmp_path, "sd15", build_tiny_sd15)
+    made = engine_of(cache_of(root, tmp_path / "models"))
+    with pytest.raises(CapabilityError, match="sd15-controlnet-openpose was made for another family than sd15"):
+        list(made.run([posed("sd15")]))
+    [picture] = made.run([request("sd15")])
+    assert picture.image.size

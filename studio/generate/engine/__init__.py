@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from studio.errors import CapabilityError, ResourceError
-from studio.generate.engine.control import ControlPictures, controls_of
+from studio.generate.engine.control import ControlPictures, controls_of, refuse_misfit
 from studio.generate.engine.decode import decode
 from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.inpaint import originals_of
@@ -165,11 +165,15 @@ class Engine:
         addons = [registry.control(base, kind) for kind in kinds]
         if first.reference is not None:
             addons.append(registry.reference(base))
+        tiny = registry.previewer(base) if run.watch.preview is not None else None
         keys = [self._key(base, "scheduler"), arrangement.key(self._key(base, architecture.denoiser))]
         keys += [self._key(base, "vae"), *(self._key(addon.name, addon.component) for addon in addons)]
+        keys += [self._key(tiny.name, tiny.component)] if tiny is not None else []
         with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *beside):
-            controlnets, ip_adapters = beside[: len(kinds)], beside[len(kinds) :]
-            networks = Networks(architecture, denoiser, vae, scheduler)
+            controlnets, ip_adapters = beside[: len(kinds)], beside[len(kinds) : len(addons)]
+            for addon, controlnet in zip(addons, controlnets, strict=False):
+                refuse_misfit(addon.name, controlnet, base, denoiser)
+            networks = Networks(architecture, denoiser, vae, scheduler, beside[-1] if tiny is not None else None)
             originals = originals_of(batch.requests, self._read)
             maps = [run.control.asked(request) for request in batch.requests]
             with (

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from studio.errors import CapabilityError
 from studio.generate.pictures import DrawControl, ReadPicture
 from studio.models.architecture import REFERENCE, Architecture, ControlCall, Inputs, Residuals
 from studio.records.generation import ControlPicture, GenerationRequest
@@ -21,6 +22,10 @@ from studio.records.pose import Framing, Pose
 def kinds_of(request: GenerationRequest) -> tuple[str, ...]:
     """The kinds of a request's maps in their order: its pose first."""
     return request.control_kinds
+
+
+FITTING = ("cross_attention_dim", "block_out_channels", "cap_feat_dim", "dim")
+"""What a ControlNet's config shares with that of the denoiser that it was made for."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,17 @@ def controls_of(
             call = stack.enter_context(architecture.controlling(network, names, pictures, denoiser, vae))
             found.append(Control(architecture, [[maps[place] for place in own] for maps in asked], call))
         yield found
+
+
+def refuse_misfit(name: str, controlnet: Any, base: str, denoiser: Any) -> None:
+    """Raises CapabilityError: the ControlNet in that place was made for networks of another shape."""
+    for key in FITTING:
+        own, other = (getattr(network.config, key, None) for network in (controlnet, denoiser))
+        if own is not None and other is not None and own != other:
+            raise CapabilityError(
+                f"The ControlNet {name} was made for another family than {base}: its {key} is {own}, not {other}.",
+                f"Run `python app.py models verify {name}`, or remove it and pull it again.",
+            )
 
 
 def added(several: Sequence[Residuals]) -> Residuals:

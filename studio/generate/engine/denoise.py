@@ -24,12 +24,16 @@ DRAFT_GUIDANCE_END = 0.6
 
 @dataclass(frozen=True)
 class Networks:
-    """What draws a batch: the family's calls, its denoiser, autoencoder and scheduler."""
+    """What draws a batch: the family's calls, its denoiser, autoencoder and scheduler.
+
+    `tiny`: an autoencoder for previews alone; None: previews are decoded as pictures are.
+    """
 
     architecture: Architecture
     denoiser: Any
     vae: Any
     scheduler: Any
+    tiny: Any = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,8 @@ def denoise(
         watch.stepped(indices, share[1])
         if watch.preview is not None and (number + 1) % watch.preview_every == 0 and share[1] < 1:
             estimate = getattr(step, "pred_original_sample", None)  # not every scheduler tells it
-            small = decode_small(architecture, networks.vae, latents if estimate is None else estimate)
+            shown = latents if estimate is None else estimate
+            small = decode_small(architecture, networks.vae, shown, networks.tiny)
             for index, image in zip(indices, small, strict=True):
                 watch.preview(Preview(index, share[1], image))
     return latents

@@ -25,4 +25,5 @@ SD15 = Family(
     architecture=StableDiffusion(),
     controlnets=MappingProxyType({kind: (AddOn(f"sd15-controlnet-{kind}", "controlnet"),) for kind in KINDS}),
     ip_adapters=(AddOn("sd15-ip-adapter", "ip_adapter"),),
+    previewers=(AddOn("sd15-taesd", "tiny_autoencoder"),),
 )

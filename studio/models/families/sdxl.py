@@ -39,4 +39,5 @@ SDXL = Family(
         {kind: (UNION, AddOn(f"sdxl-controlnet-{kind}", "controlnet")) for kind in SINGLE} | {"lineart": (UNION,)}
     ),
     ip_adapters=(AddOn("sdxl-ip-adapter", "ip_adapter"),),
+    previewers=(AddOn("sdxl-taesdxl", "tiny_autoencoder"),),
 )

@@ -29,6 +29,7 @@ COMPONENTS: Mapping[str, Loader] = MappingProxyType(
         "tokenizer": transformers_processor("CLIPTokenizer"),
         "image_encoder": transformers_model("CLIPVisionModelWithProjection"),
         "ip_adapter": ip_adapter,
+        "tiny_autoencoder": diffusers_model("AutoencoderTiny"),
         "scheduler": scheduler,
     }
 )

@@ -35,6 +35,7 @@ Z_IMAGE = Family(
             "transformer": diffusers_model("ZImageTransformer2DModel"),
             "controlnet": diffusers_model("ZImageControlNetModel"),
             "vae": diffusers_model("AutoencoderKL"),
+            "tiny_autoencoder": diffusers_model("AutoencoderTiny"),
             "text_encoder": transformers_model("Qwen3Model"),
             "tokenizer": transformers_processor("Qwen2Tokenizer"),
             "scheduler": scheduler,
@@ -43,5 +44,6 @@ Z_IMAGE = Family(
     lora_targets=("to_q", "to_k", "to_v", "to_out.0"),
     architecture=ZImage(),
     controlnets=MappingProxyType(dict.fromkeys(KINDS, UNIONS)),
+    previewers=(AddOn("z-image-taef1", "tiny_autoencoder"),),  # its autoencoder is FLUX.1's
     frame=FRAME,
 )
