@@ -6,7 +6,7 @@ REQUIREMENTS := requirements.txt requirements-dev.txt requirements-no-deps.txt c
 # The stamp's name holds a checksum of the requirement files, so that a change of them, and nothing else, installs again.
 STAMP := $(VENV)/.installed-$(shell cat $(REQUIREMENTS) | cksum | tr ' ' -)
 
-.PHONY: help run demo test lint body-pack setup clean
+.PHONY: help run demo test tests lint body-pack setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,11 @@ run: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python app.py demo
 
-test: lint
+# Types are checked beside the tests: the browser tests leave a part of a core idle.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory -j2 lint tests
+
+tests: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
