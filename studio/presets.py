@@ -101,10 +101,17 @@ class Presets:
             NotFoundError: no such base, or a bundled one without its weights.
             CapabilityError: it has yet to be pulled, or to be pulled again; the next step names the command.
         """
-        card = self.base(name)
+        return self._folder_of(self.base(name))
+
+    def model_folder(self, name: str) -> Path:
+        """The folder of a base, or of what is pulled beside one. Raises as `base_folder` and `addon_folder`."""
+        cards = self.bases()
+        return self._folder_of(cards[name]) if name in cards else self.addon_folder(name)
+
+    def _folder_of(self, card: BaseCard) -> Path:
         if card.pullable is not None:
             return self._shelf.folder(card.pullable)
-        folder = self._root / "bases" / name / card.path
+        name, folder = card.name, self._root / "bases" / card.name / card.path
         if not folder.is_dir():
             raise NotFoundError(
                 f"The weights of base model {name} are not at {folder}.",

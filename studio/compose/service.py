@@ -4,7 +4,6 @@ from poses or taken from photos.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from studio.compose.openpose import COLOURS, LIMB_BRIGHTNESS, LIMBS, draw_openpo
 from studio.compose.photos import POSE, PhotoReader
 from studio.compose.skeleton import LIMB_ENDS, PARENT, check_on_canvas, off_canvas
 from studio.errors import ConflictError, FaultsError, InputError, StudioError
-from studio.measure.pictures import RGB, open_picture
+from studio.measure.pictures import RGB, encode_png, open_picture
 from studio.presets import Presets, faults_of, pick, read_mapping
 from studio.records.annotator import AnnotatorCard, MapKind, PhotoMap, PhotoPose
 from studio.records.pose import JOINT_NAMES, ControlMap, Framing, Pose
@@ -159,6 +158,4 @@ class ComposeService:
 
     def _keep(self, image: Image.Image) -> str:
         """Puts a picture into the file store as PNG; its content address."""
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        return self._store.files.put_bytes(buffer.getvalue(), ".png")
+        return self._store.files.put_bytes(encode_png(image), ".png")

@@ -64,7 +64,7 @@ def _too_long(requests: Sequence[tuple[int, GenerationRequest]], lengths: Prompt
             first.setdefault((request.base, name, text), index)
     for (base, name, text), index in first.items():
         if (found := lengths.too_long(base, text)) is not None:
-            unread = found.unread[:UNREAD_SHOWN] + ("..." if len(found.unread) > UNREAD_SHOWN else "")
+            unread = found.text[:UNREAD_SHOWN] + ("..." if len(found.text) > UNREAD_SHOWN else "")
             what = f"its {name} has {found.tokens} tokens of at most {found.limit}; not read: {unread!r}."
             yield Fault(f"request {index}", what, "Shorten it.")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.measure.pictures import open_picture
+from studio.measure.pictures import encode_png, open_picture
 
 if TYPE_CHECKING:
     from studio.settings import Settings
@@ -26,6 +25,4 @@ def keep_picture(store: Store, settings: Settings, path: Path) -> str:
     opened = open_picture(path, max_pixels=settings.max_image_pixels, max_bytes=settings.max_upload_bytes)
     if not opened.notes:
         return store.files.put_file(path)
-    buffer = io.BytesIO()
-    opened.image.save(buffer, "PNG")
-    return store.files.put_bytes(buffer.getvalue(), ".png")
+    return store.files.put_bytes(encode_png(opened.image), ".png")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.models.lora_file import LoraFile, LoraPart
+from studio.models.lora_file import LoraFile
 from studio.records.brand_model import BrandModel
 
 if TYPE_CHECKING:
@@ -69,11 +69,6 @@ class Adapter:
 
     card: BrandModel
     lora: LoraFile
-
-    @property
-    def state_dict(self) -> LoraPart:
-        """What it changes in the UNet or transformer."""
-        return self.lora.denoiser
 
 
 AdapterSource = Callable[[str], Adapter]

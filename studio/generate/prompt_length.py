@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from studio.models.architecture import Unread
 from studio.models.families import FAMILIES
 from studio.models.prompt_frame import PromptFrame
 
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from studio.presets import Presets
-
-
-class TooLong(NamedTuple):
-    """A text of more tokens than the base reads; `unread` is the end that would be lost."""
-
-    tokens: int
-    limit: int
-    unread: str
 
 
 class _Reader(NamedTuple):
@@ -39,7 +32,7 @@ class PromptLengths:
         self._presets = presets
         self._readers: dict[str, _Reader] = {}
 
-    def too_long(self, base: str, text: str) -> TooLong | None:
+    def too_long(self, base: str, text: str) -> Unread | None:
         """What of a text the base would not read; None when it reads all, or when only the job can tell.
 
         Raises:
@@ -52,7 +45,7 @@ class PromptLengths:
         tokens = len(encoded.ids)
         if tokens <= reader.limit:
             return None
-        return TooLong(tokens, reader.limit, reader.frame.unread(text, encoded.offsets, reader.limit))
+        return Unread(tokens, reader.limit, reader.frame.unread(text, encoded.offsets, reader.limit))
 
     def _reader(self, base: str) -> _Reader | None:
         """The base's tokenizer, read again when its file has changed; None where it has no such file."""

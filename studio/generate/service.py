@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,14 @@ class GenerateService:
             kept[drawn.index] = self._keep(batch_id, requests[drawn.index], drawn, sha256, context)
             progress.finished(drawn.index)
 
-        with Keeper(lambda drawn: self._write(requests[drawn.index], drawn, memory.arrangement), row) as keeper:
+        weights = cache(self._weights_of)  # the same for all pictures of a kind, and each look reads all presets
+
+        def write(drawn: Drawn) -> str:
+            request = requests[drawn.index]
+            digests = weights(request.base, request.control_kinds, request.reference is not None)
+            return self._write(request, drawn, memory.arrangement, digests)
+
+        with Keeper(write, row) as keeper:
             for drawn in self._engine(arrangement=memory.arrangement).run(requests, watch=watch, skip=tuple(kept)):
                 keeper.take(drawn)
         return [kept[index] for index in range(len(requests))]
@@ -221,9 +229,11 @@ class GenerateService:
         except StudioError:
             return False
 
-    def _write(self, request: GenerationRequest, drawn: Drawn, arrangement: Arrangement) -> str:
+    def _write(
+        self, request: GenerationRequest, drawn: Drawn, arrangement: Arrangement, digests: Mapping[str, object]
+    ) -> str:
         """The file, with what made it; its sha256."""
-        made_with = self._made_with(request, drawn) | ({"weights_kept_in": FP8} if arrangement.fp8 else {})
+        made_with = self._made_with(request, drawn, digests) | ({"weights_kept_in": FP8} if arrangement.fp8 else {})
         return self._store.files.put_bytes(to_png(drawn.image, request, made_with), ".png")
 
     def _keep(
@@ -240,25 +250,21 @@ class GenerateService:
         self._store.thumbnails.prepare(sha256)
         return variant
 
-    def _made_with(self, request: GenerationRequest, drawn: Drawn) -> dict[str, object]:
+    def _made_with(self, request: GenerationRequest, drawn: Drawn, digests: Mapping[str, object]) -> dict[str, object]:
         cards = self._presets.brand_models()
         return {
             "dtype": self._device.dtype,
             "device": self._device.device,
-            "weights": self._digests(request.base),
-            **self._made_with_addons(request),
+            **digests,
             "adapters": {a.brand_model: cards[a.brand_model].weights_sha256 for a in request.adapters},
             **({"note": drawn.note} if drawn.note else {}),
         }
 
-    def _made_with_addons(self, request: GenerationRequest) -> dict[str, object]:
-        """Digests of ControlNets and an IP-Adapter that were pulled; those in the base's folder stand with the base."""
-        registry = self._cache.registry
-        addons = [registry.control(request.base, kind) for kind in request.control_kinds]
-        if request.reference is not None:
-            addons.append(registry.reference(request.base))
-        names = {addon.name for addon in addons} - {request.base}
-        return {"addons": {name: self._digests(name) for name in sorted(names)}} if names else {}
+    def _weights_of(self, base: str, kinds: tuple[str, ...], referenced: bool) -> dict[str, object]:
+        """Digests of a base, and of ControlNets and an IP-Adapter that were pulled beside it."""
+        names = {addon.name for addon in self._cache.registry.addons(base, kinds, referenced)} - {base}
+        pulled = {"addons": {name: self._digests(name) for name in sorted(names)}} if names else {}
+        return {"weights": self._digests(base), **pulled}
 
     def _digests(self, name: str) -> dict[str, str]:
         """Relative path -> sha256 of the weights files of a base or add-on."""

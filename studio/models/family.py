@@ -16,6 +16,14 @@ DTYPE_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
 """Dtypes that a component can be loaded in -> bytes of one number."""
 
 
+def computed_in(component: str, dtype: str) -> str:
+    """The dtype in which a component draws on a device that computes in `dtype`.
+
+    Autoencoders of this line overflow in fp16 (SDXL's says so itself: force_upcast) and draw black.
+    """
+    return "fp32" if component == "vae" and dtype == "fp16" else dtype
+
+
 class Loader(Protocol):
     """Loads one component from its own folder, frozen and in eval mode, from local files only."""
 

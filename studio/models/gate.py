@@ -74,7 +74,9 @@ def check_weights(
             f"{path.name} is not a .safetensors file; such files can run code when they are opened.",
             "Convert it to safetensors where it was made, or get it in that format.",
         )
-    with _open_plain(path, max_bytes) as (stream, size):
+    wanted = "Give the path of a .safetensors file."
+    smaller = "Use a smaller model, or raise the limit if you trust the file."
+    with open_plain(path, max_bytes, wanted=wanted, smaller=smaller) as (stream, size):
         header = read_header(stream, size, path.name)
         sha256 = _digest_finite(stream, header, path.name)
     if allow is not None and sha256 not in allow:
@@ -86,19 +88,20 @@ def check_weights(
 
 
 @contextmanager
-def _open_plain(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
-    """An open regular file and its size in bytes; a device, pipe or folder is refused."""
+def open_plain(path: Path, max_bytes: int, *, wanted: str, smaller: str) -> Iterator[tuple[BinaryIO, int]]:
+    """An open regular file and its size in bytes; a device, pipe or folder is refused.
+
+    Args:
+        wanted, smaller: the next step where it is no ordinary file, and where it is too large.
+    """
     if not path.exists():
         raise NotFoundError(f"There is no file {path}.", "Check the path.")
     if not path.is_file():
-        raise GateError(f"{path.name} is no ordinary file.", "Give the path of a .safetensors file.")
+        raise GateError(f"{path.name} is no ordinary file.", wanted)
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > max_bytes:
-            raise GateError(
-                f"{path.name} has {size} bytes; at most {max_bytes} are read.",
-                "Use a smaller model, or raise the limit if you trust the file.",
-            )
+            raise GateError(f"{path.name} has {size} bytes; at most {max_bytes} are read.", smaller)
         yield stream, size
 
 

@@ -8,13 +8,13 @@ of its numbers itself and uses nothing but the operators of the standard and tho
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.errors import GateError, NotFoundError
+from studio.errors import GateError
+from studio.models.gate import open_plain
 
 if TYPE_CHECKING:
     import onnx
@@ -94,14 +94,8 @@ def _check_name(path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    if not path.exists():
-        raise NotFoundError(f"There is no file {path}.", "Check the path.")
-    if not path.is_file():
-        raise GateError(f"{path.name} is no ordinary file.", "Give the path of an .onnx file.")
-    with path.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > MAX_ONNX_BYTES:
-            raise GateError(f"{path.name} has {size} bytes; at most {MAX_ONNX_BYTES} are read.", "Use a smaller model.")
+    wanted, smaller = "Give the path of an .onnx file.", "Use a smaller model."
+    with open_plain(path, MAX_ONNX_BYTES, wanted=wanted, smaller=smaller) as (stream, _):
         return stream.read(MAX_ONNX_BYTES)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from studio.errors import ResourceError
 from studio.models.arrangement import FP8, Arrangement
-from studio.models.family import DTYPE_BYTES, AddOn
+from studio.models.family import DTYPE_BYTES, AddOn, computed_in
 from studio.models.registry import Registry
 from studio.records.base import Record
 from studio.records.generation import GenerationRequest
@@ -141,7 +141,7 @@ class Planner:
         denoiser = self._weights(AddOn(base, architecture.denoiser), FP8 if arrangement.fp8 else self._dtype)
         if arrangement.offloaded:
             denoiser = int(denoiser * OFFLOADED_SHARE)
-        vae = self._weights(AddOn(base, "vae"), self._dtype)
+        vae = self._weights(AddOn(base, "vae"), computed_in("vae", self._dtype))
         control = sum(self._weights(addon, self._dtype) for addon in dict.fromkeys(addons))
         rows = arrangement.batch_size * (2 if request.guidance_scale > 1 else 1)
         work = self._working(request, tuple(addons), rows)

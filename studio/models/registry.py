@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,12 @@ class Registry:
             raise CapabilityError(what, "Choose another base, or no reference.")
         return self._first_present(base, self.family(base).ip_adapters)
 
+    def addons(self, base: str, kinds: Sequence[str], referenced: bool) -> list[AddOn]:
+        """What a picture needs beside its base: a ControlNet for each kind of map, then the IP-Adapter where it has a
+        reference. Raises as `control` and `reference`.
+        """
+        return [*(self.control(base, kind) for kind in kinds), *([self.reference(base)] if referenced else [])]
+
     def previewer(self, base: str) -> AddOn | None:
         """The tiny autoencoder that decodes a base's previews; None where none is on this machine."""
         choices = self.family(base).previewers
@@ -159,7 +166,7 @@ class Registry:
         return all((folder / component).is_dir() for component in components)
 
     def _root(self, name: str) -> Path:
-        return self._presets.base_folder(name) if name in self._presets.bases() else self._presets.addon_folder(name)
+        return self._presets.model_folder(name)
 
     def _first_present(self, base: str, choices: tuple[AddOn, ...]) -> AddOn:
         """The first add-on that is on this machine, its name filled in. Raises CapabilityError of the preferred one."""

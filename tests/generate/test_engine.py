@@ -20,7 +20,7 @@ from studio.errors import Cancelled, CapabilityError, FaultsError, ResourceError
 from studio.generate import Preview, Watch
 from studio.generate.adapters import load_adapter
 from studio.generate.engine import Engine
-from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
+from studio.generate.engine.control import ControlPictures, controls_of
 from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.text import encode_all
 from studio.models import ComponentKey, ModelCache
@@ -90,7 +90,7 @@ def our_latents(cache: ModelCache, asked: GenerationRequest, scheduler: Any, sta
         networks = Networks(CROQUIS.architecture, unet, vae, scheduler)
         by_base = {("croquis", text): value for text, value in texts.items()}
         conditions = Conditions.of((asked,), by_base, networks)
-        kinds, maps = kinds_of(asked), [ControlPictures(draw_control, no_pictures).asked(asked)]
+        kinds, maps = asked.control_kinds, [ControlPictures(draw_control, no_pictures).asked(asked)]
         nets = [controlnet] * len(kinds)
         with (
             adapters_applied(unet, stack),

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionControlNetInpaintPipeline, StableDiffusionI
 from PIL import Image
 
 from studio.errors import InputError
-from studio.generate.engine.control import ControlPictures, controls_of, kinds_of
+from studio.generate.engine.control import ControlPictures, controls_of
 from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.inpaint import originals_of
 from studio.generate.engine.text import encode_all
@@ -69,7 +69,7 @@ def our_latents(presets: Path, asked: GenerationRequest) -> torch.Tensor:
         networks = Networks(architecture, parts["unet"], parts["vae"], parts["scheduler"])
         by_base = {("croquis", text): value for text, value in texts.items()}
         conditions = Conditions.of((asked,), by_base, networks, originals_of([asked], read))
-        kinds, maps = kinds_of(asked), [ControlPictures(draw_control, read).asked(asked)]
+        kinds, maps = asked.control_kinds, [ControlPictures(draw_control, read).asked(asked)]
         nets = [parts["controlnet"]] * len(kinds)
         with controls_of(architecture, nets, kinds, maps, parts["unet"], parts["vae"]) as controls:
             return denoise(networks, conditions, controls, (0,), Watch())

@@ -52,10 +52,10 @@ def test_counts_and_cuts_are_those_of_the_real_tokenizer(tiny_base: Path, senten
             continue
         assert found is not None
         assert (found.tokens, found.limit) == (len(ids), real.model_max_length)
-        assert text.endswith(found.unread)
+        assert text.endswith(found.text)
         unread = real.decode(ids[real.model_max_length - 1 : -1], skip_special_tokens=True)
         # Decoding loses spaces, and the first letter's bytes where the cut goes through it.
-        kept, told = ("".join(words.lower().split()) for words in (unread, found.unread))
+        kept, told = ("".join(words.lower().split()) for words in (unread, found.text))
         assert told.endswith(kept.lstrip("\ufffd"))
         assert len(told) - len(kept) <= 1
 

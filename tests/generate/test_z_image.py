@@ -251,9 +251,9 @@ def test_a_prompt_may_have_512_tokens_with_the_chat_around_it(presets: Presets, 
                 assert late is None
             else:
                 assert early is not None
-                assert tuple(early) == late == (tokens, 512, early.unread)
-                assert text.endswith(early.unread)
-                assert len(stock.tokenizer(FRAME.around(text.removesuffix(early.unread))).input_ids) in range(505, 513)
+                assert tuple(early) == late == (tokens, 512, early.text)
+                assert text.endswith(early.text)
+                assert len(stock.tokenizer(FRAME.around(text.removesuffix(early.text))).input_ids) in range(505, 513)
                 told += 1
             text += sentence if tokens < 480 or told else sentence[:3]
     with pytest.raises(FaultsError, match=r"tokens of at most 512; not read"):

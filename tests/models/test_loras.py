@@ -52,7 +52,7 @@ def test_a_foreign_file_becomes_a_brand_model_that_draws(studio: Studio, file: P
     assert model.imported.model_dump() == {**FACTS, "file_name": file.name, "layout": "kohya", "commercial_use": None}
     assert studio.presets.brand_models()["weave"] == model
     assert notes == ("Its training photos are not known: review cannot look for copies of them.",)
-    assert len(load_adapter(studio.presets, "weave").state_dict.layers) == len(load_file(file)) / 3
+    assert len(load_adapter(studio.presets, "weave").lora.denoiser.layers) == len(load_file(file)) / 3
     adapters = [AdapterWeight(brand_model="weave", adapter_weight=0.8)]
     settings: dict[str, Any] = {"num_inference_steps": 2}
     with_it, without = (

@@ -26,8 +26,10 @@ from studio.models.architecture import Architecture, Text
 from studio.models.arrangement import Arrangement, arranged
 from studio.models.cache import ComponentKey, ModelCache
 from studio.models.compiled import compiled
+from studio.models.family import AddOn, computed_in
 from studio.models.lora_file import LoraFile
 from studio.models.lora_slot import loras_applied
+from studio.models.registry import Registry
 from studio.records.generation import AdapterWeight, GenerationRequest
 
 __all__ = ["Engine"]
@@ -49,6 +51,14 @@ class _Run:
     compiles: frozenset[tuple[object, ...]]
     adapters: dict[str, Adapter] = field(default_factory=dict)
     texts: dict[tuple[str, Stack], dict[tuple[str, str], Text]] = field(default_factory=dict)
+    addons: dict[tuple[str, tuple[str, ...], bool], list[AddOn]] = field(default_factory=dict)
+
+    def addons_of(self, request: GenerationRequest, registry: Registry) -> list[AddOn]:
+        """What a request needs beside its base, looked up once: each look reads all presets."""
+        key = request.base, request.control_kinds, request.reference is not None
+        if key not in self.addons:
+            self.addons[key] = registry.addons(*key)
+        return self.addons[key]
 
     def loras(self, stack: Stack) -> list[tuple[LoraFile, float]]:
         """The LoRAs of a stack with their weights."""
@@ -108,9 +118,7 @@ class Engine:
             yield from self._draw_or_retry(batch, run)
 
     def _key(self, base: str, component: str) -> ComponentKey:
-        # Autoencoders of this line overflow in fp16 (SDXL's says so itself: force_upcast) and draw black.
-        dtype = "fp32" if component == "vae" and self._dtype == "fp16" else self._dtype
-        return ComponentKey(base, component, dtype, self._device)
+        return ComponentKey(base, component, computed_in(component, self._dtype), self._device)
 
     def _encode(self, requests: Sequence[GenerationRequest], run: _Run) -> None:
         """Every distinct text of the requests, once for each set of LoRAs that changes its encoders."""
@@ -162,9 +170,7 @@ class Engine:
         registry, kinds = self._cache.registry, first.control_kinds
         architecture = registry.family(base).architecture
         self._check_size(first, architecture)
-        addons = [registry.control(base, kind) for kind in kinds]
-        if first.reference is not None:
-            addons.append(registry.reference(base))
+        addons = run.addons_of(first, registry)
         tiny = registry.previewer(base) if run.watch.preview is not None else None
         keys = [self._key(base, "scheduler"), arrangement.key(self._key(base, architecture.denoiser))]
         keys += [self._key(base, "vae"), *(self._key(addon.name, addon.component) for addon in addons)]

@@ -18,12 +18,6 @@ from studio.models.architecture import REFERENCE, Architecture, ControlCall, Inp
 from studio.records.generation import ControlPicture, GenerationRequest
 from studio.records.pose import Framing, Pose
 
-
-def kinds_of(request: GenerationRequest) -> tuple[str, ...]:
-    """The kinds of a request's maps in their order: its pose first."""
-    return request.control_kinds
-
-
 FITTING = ("cross_attention_dim", "block_out_channels", "cap_feat_dim", "dim")
 """What a ControlNet's config shares with that of the denoiser that it was made for."""
 
@@ -50,7 +44,7 @@ class ControlPictures:
         self._known: dict[tuple[Pose | str, Framing], Tensor] = {}
 
     def asked(self, request: GenerationRequest) -> list[Asked]:
-        """The maps of a request, in the order of `kinds_of`."""
+        """The maps of a request, in the order of its `control_kinds`."""
         found = []
         if request.pose is not None:
             picture = self._once(request.pose, request.framing, self._drawn)

@@ -16,6 +16,7 @@ from studio.generate.engine.decode import decode_small
 from studio.generate.engine.inpaint import Fill, Original, encode, first_step, masks_of, pixels_of
 from studio.generate.pictures import Preview, Watch
 from studio.models.architecture import Architecture, Inputs, Text
+from studio.models.placement import device_of
 from studio.records.generation import GenerationRequest
 
 DRAFT_GUIDANCE_END = 0.6
@@ -72,7 +73,7 @@ class Conditions:
         guided = first.guidance_scale > 1
         rows = [_negative(architecture, texts, r) for r in requests] if guided else []
         rows += [texts[r.base, r.prompt] for r in requests]
-        scales = torch.tensor([r.guidance_scale for r in requests], device=denoiser.device).view(-1, 1, 1, 1)
+        scales = torch.tensor([r.guidance_scale for r in requests], device=device_of(denoiser)).view(-1, 1, 1, 1)
         generators = [torch.Generator().manual_seed(r.seed) for r in requests]
         shape = (1, *architecture.latent_shape(denoiser, networks.vae, first.framing))
         kept = _kept(networks, originals, generators, first, shape[1])  # before the noise, as stock draws them
@@ -109,7 +110,7 @@ def _fill(
     kept: Tensor | None, shape: tuple[int, ...],
 ) -> Fill:  # fmt: skip
     assert first.inpaint is not None
-    mask, shown = masks_of(originals, (shape[2], shape[3]), networks.denoiser.device), None
+    mask, shown = masks_of(originals, (shape[2], shape[3]), device_of(networks.denoiser)), None
     if _takes_mask(networks, shape[1]):
         masked = encode(networks.architecture, networks.vae, [o.masked() for o in originals], generators)
         shown = torch.cat([mask, masked], dim=1)
@@ -132,7 +133,7 @@ def denoise(
     Raises:
         Cancelled: by `watch.check`, before any step.
     """
-    architecture, device = networks.architecture, networks.denoiser.device
+    architecture, device = networks.architecture, device_of(networks.denoiser)
     scheduler = copy.deepcopy(networks.scheduler)  # it keeps state of a run
     noise = conditions.noise.to(device)
     shape = (noise.shape[1], noise.shape[2], noise.shape[3])

@@ -15,6 +15,7 @@ from studio.generate.pictures import ReadPicture
 from studio.models.architecture import REFERENCE
 from studio.models.cache import ComponentKey, ModelCache
 from studio.models.family import IMAGE_ENCODER
+from studio.models.placement import device_of, dtype_of
 from studio.records.generation import GenerationRequest
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def with_references(conditions: Conditions, tokens: Tokens, denoiser: Any) -> Co
     asked = [(tokens[r.base, r.reference.picture_sha256], r.reference) for r in conditions.requests if r.reference]
     if not asked:
         return conditions
-    guided = conditions.guidance_scale is not None
+    guided, device, dtype = conditions.guidance_scale is not None, device_of(denoiser), dtype_of(denoiser)
     rows = [own[:1] for own, _ in asked] if guided else []
     rows += [own[1:] for own, _ in asked]
     scales = [reference.ip_adapter_scale for _, reference in asked] * (2 if guided else 1)
     reference = {
-        "tokens": torch.cat(rows).to(denoiser.device, denoiser.dtype),
-        "scale": torch.tensor(scales, device=denoiser.device, dtype=denoiser.dtype).view(-1, 1, 1),
+        "tokens": torch.cat(rows).to(device, dtype),
+        "scale": torch.tensor(scales, device=device, dtype=dtype).view(-1, 1, 1),
     }
     return replace(conditions, inputs={**conditions.inputs, REFERENCE: reference})

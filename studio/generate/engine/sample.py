@@ -12,6 +12,7 @@ from studio.generate.engine.denoise import Conditions, Networks, denoise
 from studio.generate.engine.text import encode_all
 from studio.generate.pictures import Watch
 from studio.models.cache import ComponentKey, ModelCache
+from studio.models.family import computed_in
 from studio.records.generation import GenerationRequest
 
 
@@ -27,7 +28,7 @@ def sample(cache: ModelCache, denoiser: Any, request: GenerationRequest, *, devi
     architecture = cache.registry.family(request.base).architecture
 
     def key(component: str) -> ComponentKey:
-        return ComponentKey(request.base, component, dtype, device)
+        return ComponentKey(request.base, component, computed_in(component, dtype), device)
 
     names = architecture.text_parts
     with cache.use_all(*map(key, names)) as parts:
