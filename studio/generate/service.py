@@ -197,7 +197,7 @@ class GenerateService:
         own = sum(size for key, size in held.items() if key.device == device)  # idle components make room
         return Planner(
             self._cache.registry, device=device, dtype=self._device.dtype, room_bytes=room_bytes(device) + own,
-            batch_size=batch_size_for(device, self._device.dtype), known=self._dry_runs,
+            batch_size=batch_size_for(device, self._device.dtype), known=self._dry_runs, loading=self._cache.loading,
         )  # fmt: skip
 
     def _engine(self, patience_s: float | None = None, arrangement: Arrangement | None = None) -> Any:

@@ -6,7 +6,7 @@ and stay light. B is the number of pictures; with guidance a call sees 2B rows, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -25,6 +25,15 @@ REFERENCE = "reference"
 Scales = Sequence[Sequence[float]]
 Residuals = dict[int, "Tensor"]
 """What control adds to the denoiser: place -> (rows, ...). Those of several ControlNets are added up."""
+
+
+def added(several: Iterable[Residuals]) -> Residuals:
+    """The residuals of several ControlNets, or of several maps, together."""
+    total: Residuals = {}
+    for residuals in several:
+        for place, value in residuals.items():
+            total[place] = total[place] + value if place in total else value
+    return total
 
 
 class Unread(NamedTuple):

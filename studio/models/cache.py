@@ -76,7 +76,8 @@ class ModelCache:
         self.encodings = Encodings()
         self._byte_budget = byte_budget
         self._mutex = threading.Lock()
-        self._loading = threading.Lock()
+        self.loading = threading.Lock()
+        """Held by whoever makes diffusers or transformers import classes: they patch torch, never two at a time."""
         self._entries: dict[ComponentKey, _Entry] = {}
         self._hits = self._loads = self._evictions = 0
         self._load_s = 0.0
@@ -145,7 +146,7 @@ class ModelCache:
             self._make_room(key, expected)
             entry.size = expected
         try:
-            with self._loading:  # diffusers and transformers patch torch while they load: never two at a time
+            with self.loading:
                 began = time.perf_counter()
                 value = loader(folder, dtype=key.dtype, device=key.device)
                 load_s = time.perf_counter() - began

@@ -96,7 +96,7 @@ def _step(
             call = architecture.controlling(network.built(dtype), kinds, pictures, denoiser, vae)
             calls.append((stack.enter_context(call), len(kinds)))
         with Live() as live:
-            residuals: dict[int, Any] = {}
+            residuals: dict[int, Any] = {}  # summed up as copies, which stand for what kernels take beside tensors
             for control, maps in calls:
                 found = control(sample, time, inputs, torch.zeros(rows, dtype=torch.long), [[1.0] * maps] * rows)
                 residuals = {place: residuals.get(place, 0) + value for place, value in found.items()}

@@ -118,11 +118,16 @@ class Installed:
         return pullables.get(name)
 
 
+def bytes_of(folder: Path) -> int:
+    """Bytes of the files in a folder that may not exist."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
 def _take_away(folder: Path) -> int:
     """Removes a folder that may not exist; returns the bytes of its files."""
     if not folder.is_dir():
         return 0
-    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    freed = bytes_of(folder)
     shutil.rmtree(folder)
     return freed
 

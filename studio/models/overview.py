@@ -6,11 +6,10 @@ Presets are read once for the whole list: they are files, and asking for each th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from studio.errors import GateError, NotFoundError
 from studio.models.family import DTYPE_BYTES, AddOn
-from studio.models.installed import Installed
+from studio.models.installed import Installed, bytes_of
 from studio.models.pull.wanted import check_asked
 from studio.models.registry import Registry
 from studio.presets import Presets
@@ -70,7 +69,7 @@ class Overview:
 
     def _bundled(self, card: BaseCard) -> ModelRow:
         try:
-            disk_bytes, refused = _bytes_of(self._presets.base_folder(card.name)), ""
+            disk_bytes, refused = bytes_of(self._presets.base_folder(card.name)), ""
         except NotFoundError as error:
             disk_bytes, refused = 0, error.message
         return ModelRow(
@@ -94,7 +93,7 @@ class Overview:
             accepted_by=accepted.accepted_by if accepted else "",
             accepted_at=accepted.accepted_at if accepted else None,
             pull_bytes=sum(file.size_bytes for file in files), pull_bytes_known=all(file.size_bytes for file in files),
-            disk_bytes=_bytes_of(shelf.place(item)) + _bytes_of(shelf.staging(item)),
+            disk_bytes=bytes_of(shelf.place(item)) + bytes_of(shelf.staging(item)),
             notes=item.notes, sources=tuple(source.repo for source in item.sources), refused=refused,
         )  # fmt: skip
 
@@ -136,8 +135,3 @@ def _fits(needs: tuple[MemoryNeed, ...], room: Room | None) -> Iterator[MemoryFi
             continue  # weights are only kept in fp8 where the device computes in bf16
         fits = None if room_bytes is None else size <= room_bytes
         yield MemoryFit(dtype=kept, offload=need.offload, weights_bytes=size, fits=fits)
-
-
-def _bytes_of(folder: Path) -> int:
-    """Bytes of the files in a folder that may not exist."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

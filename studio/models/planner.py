@@ -17,7 +17,6 @@ from studio.models.family import DTYPE_BYTES, AddOn, computed_in
 from studio.models.registry import Registry
 from studio.records.base import Record
 from studio.records.generation import GenerationRequest
-from studio.records.pose import Framing
 
 if TYPE_CHECKING:
     from studio.models.dry_run import Working
@@ -69,15 +68,16 @@ class Planner:
         room_bytes: memory of the device that pictures and weights may take.
         batch_size: pictures at once where memory does not matter.
         known: what dry runs have found before; kept by whoever plans more than once.
+        loading: the model cache's lock of that name: a dry run makes libraries load classes too.
     """
 
     def __init__(
-        self, registry: Registry, *, device: str, dtype: str, room_bytes: int, batch_size: int, known: DryRuns
-    ) -> None:
+        self, registry: Registry, *, device: str, dtype: str, room_bytes: int, batch_size: int, known: DryRuns,
+        loading: threading.Lock,
+    ) -> None:  # fmt: skip
         self._registry, self._device, self._dtype = registry, device, dtype
         self._room, self._batch_size = room_bytes, batch_size
-        self._known = known
-        self._lock = threading.Lock()
+        self._known, self._loading = known, loading
 
     def plan(self, requests: Sequence[GenerationRequest]) -> MemoryPlan:
         """The fastest arrangement in which every request fits.
@@ -157,7 +157,7 @@ class Planner:
 
         key = (request.base, _shape(request), addons, rows)
         registry, base = self._registry, request.base
-        with self._lock:  # one dry run at a time: a second of the same kind waits for the first
+        with self._loading:  # one dry run at a time too: a second of the same kind waits for the first
             if key not in self._known:
                 architecture = registry.family(base).architecture
                 kinds: dict[AddOn, tuple[str, ...]] = {}
@@ -175,6 +175,6 @@ class Planner:
             return self._known[key]
 
 
-def _shape(request: GenerationRequest) -> tuple[Framing | object, ...]:
+def _shape(request: GenerationRequest) -> tuple[object, ...]:
     framing = request.framing
     return framing.width_px, framing.height_px, request.control_kinds, request.guidance_scale > 1

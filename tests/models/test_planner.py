@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,18 @@ def registry(tiny_presets: Path, tmp_path_factory: pytest.TempPathFactory) -> Re
     return Registry(Presets(tiny_presets, tmp_path_factory.mktemp("none")))
 
 
-def planner(registry: Registry, room_bytes: int, device: str = "cuda", dtype: str = "fp32") -> Planner:
+def planner(
+    registry: Registry,
+    room_bytes: int,
+    device: str = "cuda",
+    dtype: str = "fp32",
+    loading: threading.Lock | None = None,
+) -> Planner:
     known: DryRuns = {}
-    return Planner(registry, device=device, dtype=dtype, room_bytes=room_bytes, batch_size=4, known=known)
+    return Planner(
+        registry, device=device, dtype=dtype, room_bytes=room_bytes, batch_size=4, known=known,
+        loading=loading or threading.Lock(),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [1, 4])
@@ -132,3 +142,19 @@ def test_an_arrangement_changes_no_picture_and_leaves_nothing_behind(registry: R
         assert all(module.forward == forwards[name] for name, module in unet.named_modules())
         with arranged(Arrangement(1, offloaded=True), unet, vae, "cpu"):
             assert torch.equal(answer(), plain), "a second time, too"
+
+
+def test_a_dry_run_waits_for_who_loads_classes(registry: Registry) -> None:
+    """Two threads that make diffusers import the same classes find one of them half made."""
+    loading, planned = threading.Lock(), threading.Event()
+
+    def plan() -> None:
+        planner(registry, WIDE, loading=loading)._planned(Arrangement(1), [request()])
+        planned.set()
+
+    with loading:
+        thread = threading.Thread(target=plan)
+        thread.start()
+        assert not planned.wait(0.3)
+    assert planned.wait(60)
+    thread.join()

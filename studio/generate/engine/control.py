@@ -145,15 +145,6 @@ def refuse_misfit(name: str, controlnet: Any, base: str, denoiser: Any) -> None:
             )
 
 
-def added(several: Sequence[Residuals]) -> Residuals:
-    """The residuals of several ControlNets together."""
-    total: Residuals = {}
-    for residuals in several:
-        for place, value in residuals.items():
-            total[place] = total[place] + value if place in total else value
-    return total
-
-
 def _scatter(values: Tensor, rows: Tensor, count: int) -> Tensor:
     """Values in their rows among `count`, zeros elsewhere."""
     whole = values.new_zeros((count, *values.shape[1:]))

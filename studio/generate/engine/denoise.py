@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.generate.engine.control import Control, added
+from studio.generate.engine.control import Control
 from studio.generate.engine.decode import decode_small
 from studio.generate.engine.inpaint import Fill, Original, encode, first_step, masks_of, pixels_of
 from studio.generate.pictures import Preview, Watch
-from studio.models.architecture import Architecture, Inputs, Text
+from studio.models.architecture import Architecture, Inputs, Text, added
 from studio.models.placement import device_of
 from studio.records.generation import GenerationRequest
 
@@ -178,7 +178,7 @@ def _predict(
         inputs, scale = architecture.pick(inputs, given_rows), None
     doubled = latents if scale is None else torch.cat([latents] * 2)
     sample = architecture.model_input(scheduler, doubled, timestep)
-    residuals = added([control.residuals(sample, timestep, inputs, share) for control in controls])
+    residuals = added(control.residuals(sample, timestep, inputs, share) for control in controls)
     if conditions.fill is not None and conditions.fill.shown is not None:
         shown = conditions.fill.shown
         sample = torch.cat([sample, shown if scale is None else torch.cat([shown] * 2)], dim=1)

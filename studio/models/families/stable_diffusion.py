@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals, Scales, Text, Unread
+from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals, Scales, Text, Unread, added
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
 from studio.models.family import Loader
 from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
@@ -110,12 +110,12 @@ class StableDiffusion:
 
     def predict(self, denoiser: Any, sample: Tensor, timestep: Tensor, inputs: Inputs, residuals: Residuals) -> Tensor:
         """The last residual belongs to the middle block, the others to the down blocks."""
-        added: dict[str, Any] = {}
+        control: dict[str, Any] = {}
         if residuals:
             *down, mid = (residuals[place] for place in sorted(residuals))
-            added = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+            control = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
         given = _with_reference(inputs)
-        output: Tensor = denoiser(sample.to(dtype_of(denoiser)), timestep, return_dict=False, **given, **added)[0]
+        output: Tensor = denoiser(sample.to(dtype_of(denoiser)), timestep, return_dict=False, **given, **control)[0]
         return output.float()
 
     def guided(self, without: Tensor, given: Tensor, scale: Tensor) -> Tensor:
@@ -132,23 +132,22 @@ class StableDiffusion:
         with embedded_once(controlnet, pictures) as maps:
 
             def call(sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scales: Scales) -> Residuals:
-                total: Residuals = {}
-                for place, embedded in enumerate(maps):
-                    of_map = [row[place] for row in scales]
-                    if not any(of_map):
-                        continue
-                    scale = torch.tensor(of_map, device=sample.device, dtype=dtype_of(controlnet))
+                def of_map(place: int) -> Residuals:
+                    own = [row[place] for row in scales]
+                    if not any(own):
+                        return {}
+                    scale = torch.tensor(own, device=sample.device, dtype=dtype_of(controlnet))
                     down, mid = controlnet(
                         sample.to(dtype_of(controlnet)),
                         timestep,
-                        controlnet_cond=embedded[pictures],
+                        controlnet_cond=maps[place][pictures],
                         conditioning_scale=scale.view(-1, 1, 1, 1),
                         return_dict=False,
                         **inputs,
                     )
-                    for block, value in enumerate((*down, mid)):
-                        total[block] = total[block] + value if block in total else value
-                return total
+                    return dict(enumerate((*down, mid)))
+
+                return added(of_map(place) for place in range(len(maps)))
 
             yield call
 

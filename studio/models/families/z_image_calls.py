@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from studio.models.architecture import ControlCall, Inputs, Residuals, Scales, Text, Unread
+from studio.models.architecture import ControlCall, Inputs, Residuals, Scales, Text, Unread, added
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
 from studio.models.placement import device_of, dtype_of
 from studio.models.prompt_frame import PromptFrame
@@ -135,21 +135,20 @@ class ZImage:
         maps = [_encoded(picture, controlnet, vae) for picture in pictures]
 
         def call(sample: Tensor, timestep: Tensor, inputs: Inputs, pictures: Tensor, scales: Scales) -> Residuals:
-            total: Residuals = {}
-            for place, encoded in enumerate(maps):
+            length = _picture_tokens(sample) + inputs["longest"]
+
+            def of_map(place: int) -> Residuals:
                 scale = torch.tensor([row[place] for row in scales], device=sample.device, dtype=dtype_of(controlnet))
                 found = controlnet(
                     _as_list(sample, controlnet),
                     _time(sample, timestep),
                     inputs["cap_feats"],
-                    list(encoded[pictures].unbind()),
+                    list(maps[place][pictures].unbind()),
                     conditioning_scale=scale.view(-1, 1, 1),
                 )
-                length = _picture_tokens(sample) + inputs["longest"]
-                for layer, value in found.items():
-                    whole = _lengthened(value, length)
-                    total[layer] = total[layer] + whole if layer in total else whole
-            return total
+                return {layer: _lengthened(value, length) for layer, value in found.items()}
+
+            return added(of_map(place) for place in range(len(maps)))
 
         with _lent(controlnet, denoiser):
             yield call
