@@ -7,11 +7,12 @@ loads the folder without arguments.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from foundry.autoencoder import FOLDER as AUTOENCODER
 from foundry.denoiser import FOLDER as DENOISER
@@ -51,13 +52,10 @@ def assemble(target: Path = TARGET) -> int:
         for old in (target / name).glob("*"):
             old.unlink()
         model.to(torch.float16).save_pretrained(target / name, max_shard_size=MAX_SHARD)
-    text = CLIPTextModel.from_pretrained(TEXT / "text_encoder").to(torch.float16)
-    text.save_pretrained(target / "text_encoder")
-    config = target / "text_encoder/config.json"
-    # The stock pipelines would otherwise keep the text encoder in half precision beside an fp32 UNet.
-    config.write_text(
-        json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n"
-    )
+    _write_encoder(CLIPTextModel.from_pretrained(TEXT / "text_encoder"), target / "text_encoder")
+    image_encoder = CLIPVisionModelWithProjection.from_pretrained(DENOISER / "image_encoder")
+    _write_encoder(image_encoder, target / "image_encoder")
+    shutil.copytree(DENOISER / "ip_adapter", target / "ip_adapter", dirs_exist_ok=True)
     CLIPTokenizer.from_pretrained(TEXT / "tokenizer").save_pretrained(target / "tokenizer")
     DDIMScheduler.from_pretrained(DENOISER / "scheduler").save_pretrained(target / "scheduler")
     (target / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
@@ -65,6 +63,16 @@ def assemble(target: Path = TARGET) -> int:
     if size > BUDGET_BYTES:
         raise ValueError(f"{target} weighs {size / 1e6:.1f} MB, at most {BUDGET_BYTES / 1e6:.0f} MB are allowed")
     return size
+
+
+def _write_encoder(encoder: CLIPTextModel | CLIPVisionModelWithProjection, folder: Path) -> None:
+    """Writes it in fp16, with a config that asks for fp32: the stock pipelines would otherwise keep an encoder in half
+    precision beside an fp32 UNet."""
+    encoder.to(torch.float16).save_pretrained(folder)
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 """sRGB of the colour names; jittered a little per picture."""
 
 
-def _wave(x: Array, softness: float = 6.0) -> Array:
+def wave(x: Array, softness: float = 6.0) -> Array:
     """A soft square wave in [0, 1] with period 1."""
     return 1 / (1 + np.exp(-softness * np.cos(2 * np.pi * x)))
 
 
-def _cells(u: Array, v: Array, size: float, brick: bool) -> tuple[Array, Array, Array, Array]:
+def cells(u: Array, v: Array, size: float, brick: bool) -> tuple[Array, Array, Array, Array]:
     """Position inside the cell, in [-0.5, 0.5], and the cell's integer address."""
     row = np.floor(v / size)
     shifted = u / size + (0.5 * (row % 2) if brick else 0.0)
@@ -33,7 +33,7 @@ def _cells(u: Array, v: Array, size: float, brick: bool) -> tuple[Array, Array, 
     return shifted - column - 0.5, v / size - row - 0.5, column, row
 
 
-def _hash(a: Array, b: Array, salt: float) -> Array:
+def hashed(a: Array, b: Array, salt: float) -> Array:
     """A repeatable pseudo-random number in [0, 1) per cell."""
     return np.mod(np.sin(a * 12.9898 + b * 78.233 + salt) * 43758.5453, 1.0)
 
@@ -43,16 +43,16 @@ def plain(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
 
 
 def stripe(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    return _wave(v / (74 * scale), 8), np.ones_like(u)
+    return wave(v / (74 * scale), 8), np.ones_like(u)
 
 
 def check(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    a, b = _wave(u / (96 * scale), 8), _wave(v / (96 * scale), 8)
+    a, b = wave(u / (96 * scale), 8), wave(v / (96 * scale), 8)
     return np.clip(0.5 * (a + b), 0, 1) * 0.95, np.ones_like(u)
 
 
 def dots(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    x, y, _, _ = _cells(u, v, 62 * scale, True)
+    x, y, _, _ = cells(u, v, 62 * scale, True)
     return 1 / (1 + np.exp((np.hypot(x, y) - 0.27) * 40)), np.ones_like(u)
 
 
@@ -69,17 +69,17 @@ def denim(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
 
 
 def floral(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    x, y, column, row = _cells(u, v, 86 * scale, True)
-    x = x + 0.2 * (_hash(column, row, 1.0) - 0.5)
-    y = y + 0.2 * (_hash(column, row, 2.0) - 0.5)
-    radius, angle = np.hypot(x, y), np.arctan2(y, x) + 6.3 * _hash(column, row, 3.0)
+    x, y, column, row = cells(u, v, 86 * scale, True)
+    x = x + 0.2 * (hashed(column, row, 1.0) - 0.5)
+    y = y + 0.2 * (hashed(column, row, 2.0) - 0.5)
+    radius, angle = np.hypot(x, y), np.arctan2(y, x) + 6.3 * hashed(column, row, 3.0)
     petals = 1 / (1 + np.exp((radius - 0.25 - 0.09 * np.cos(5 * angle)) * 34))
     heart = np.exp(-((radius / 0.09) ** 2))
     return petals, 1.0 - 0.45 * heart
 
 
 def jacquard(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
-    x, y, _, _ = _cells(u, v, 78 * scale, True)
+    x, y, _, _ = cells(u, v, 78 * scale, True)
     lozenge = 1 / (1 + np.exp((np.abs(x) + np.abs(y) - 0.34) * 40))
     bar = 1 / (1 + np.exp((np.maximum(np.abs(x) * 2.6, np.abs(y)) - 0.17) * 40))
     return 0.62 * np.clip(lozenge - bar, 0, 1), np.ones_like(u)
@@ -95,7 +95,7 @@ def seigaiha(u: Array, v: Array, scale: float) -> tuple[Array, Array]:
         y = v / size - row / 2
         radius = np.hypot(x, y)
         best = np.where((radius < 0.5) & (y >= 0), radius, best)
-    ring = _wave(best * 5.2, 7)
+    ring = wave(best * 5.2, 7)
     return np.where(best < 5, ring, 0.0), np.ones_like(u)
 
 

@@ -104,7 +104,9 @@ def _load(folder: Path, model: nn.Module, ema: Ema, optimizer: torch.optim.Optim
     tensors = load_file(path, device=str(next(model.parameters()).device))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
+            if (
+                parameter.requires_grad and f"model.{name}" in tensors
+            ):  # a part that is newer than the state starts anew
                 parameter.copy_(tensors[f"model.{name}"])
                 ema.values[name].copy_(tensors[f"ema.{name}"])
     state: dict[int, dict[str, torch.Tensor]] = {}
@@ -141,20 +143,27 @@ def run_workers(main: Callable[[], None], workers: int, port: int = 29517) -> No
         multiprocessing.spawn(_work, args=(workers, port, main), nprocs=workers)
 
 
-def _average(parameters: list[nn.Parameter], elapsed: float) -> float:
-    """Replaces gradients by their mean over the workers; returns the first one's clock, so that all stop together."""
+def _average(parameters: list[nn.Parameter]) -> None:
+    """Replaces gradients by their mean over the workers."""
     if not dist.is_initialized():
-        return elapsed
-    clock = torch.tensor([elapsed if rank() == 0 else 0.0])
-    flat = torch.cat([clock, *(p.grad.flatten() for p in parameters if p.grad is not None)])
+        return
+    flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
     dist.all_reduce(flat)
-    offset = 1
+    offset = 0
     for parameter in parameters:
         if parameter.grad is not None:
             count = parameter.grad.numel()
             parameter.grad.copy_(flat[offset : offset + count].view_as(parameter.grad) / dist.get_world_size())
             offset += count
-    return float(flat[0])
+
+
+def _shared(elapsed_s: float) -> float:
+    """The first worker's clock. All stop after the same step: one that went on would wait for the others for ever."""
+    if not dist.is_initialized():
+        return elapsed_s
+    clock = torch.tensor([elapsed_s], dtype=torch.float64)
+    dist.broadcast(clock, 0)
+    return float(clock)
 
 
 def fit(
@@ -185,12 +194,12 @@ def fit(
         losses = loss_of_step(step)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        elapsed = _average(parameters, elapsed)
+        _average(parameters)
         nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         optimizer.step()
         ema.update(model, step)
         step += 1
-        elapsed += time.perf_counter() - started
+        elapsed = _shared(elapsed + time.perf_counter() - started)
         values = {k: float(v.detach()) for k, v in losses.items()}
         recent = {k: 0.98 * recent.get(k, v) + 0.02 * v for k, v in values.items()}
         if rank() == 0 and (elapsed - last_report >= config.report_every_s or elapsed >= budget):

@@ -70,24 +70,31 @@ def write(split: str, workers: int) -> None:
 
 @dataclass(frozen=True)
 class Latents:
-    """Memory-mapped latents, control maps and attribute indices of a split."""
+    """Memory-mapped latents, control maps and attribute indices of splits, one after the other."""
 
+    shards: tuple[tuple[str, int], ...]
     latents: tuple[Array, ...]
     control: tuple[Array, ...]
     attributes: tuple[Array, ...]
 
     @classmethod
-    def open(cls, split: str) -> Latents:
+    def open(cls, *splits: str) -> Latents:
         """All encoded shards."""
-        folders = sorted((LATENTS / split).glob("[0-9]*"))
+        folders = [folder for split in splits for folder in sorted((LATENTS / split).glob("[0-9]*"))]
         return cls(
+            tuple((f.parent.name, int(f.name)) for f in folders),
             tuple(np.load(f / "latents.npy", mmap_mode="r") for f in folders),
             tuple(np.load(f / "control.npy", mmap_mode="r") for f in folders),
-            tuple(np.load(ROOT / split / f.name / "attributes.npy") for f in folders),
+            tuple(np.load(ROOT / f.parent.name / f.name / "attributes.npy") for f in folders),
         )
 
     def __len__(self) -> int:
         return len(self.latents) * SHARD
+
+    def scene(self, index: int) -> tuple[str, int]:
+        """Split and seed of the scene that row `index` shows."""
+        split, shard = self.shards[index // SHARD]
+        return split, shard * SHARD + index % SHARD
 
     def batch(self, indices: Array) -> tuple[Array, Array, Array]:
         """Latents (B, C, h, w), control maps (B, H, W, 3) and attribute indices (B, A) of rows `indices`."""

@@ -12,14 +12,17 @@ import numpy as np
 
 from foundry.body import BodyPack, BodyPose
 from foundry.fabrics import COLOURS, jitter, second_colour
+from foundry.free_fabrics import PREFIX, free_colours
 from foundry.garments import Lengths
 from foundry.poses import sample_pose, sample_yaw
 from studio.records.attributes import ATTRIBUTE_VALUES, FigureAttributes
 
 Rng = np.random.Generator
 
-SPLITS = {"croquis": (0, 13), "judge": (13, 17), "held-out": (17, 19), "sample-brand": (19, 20)}
-"""Which of the 20 bodies of every kind belong to which use: [first, last)."""
+FREE = "free-fabrics"
+SPLITS = {"croquis": (0, 13), FREE: (0, 13), "judge": (13, 17), "held-out": (17, 19), "sample-brand": (19, 20)}
+"""Which of the 20 bodies of every kind belong to which use: [first, last). `FREE` is croquis's too: there every top
+or dress is of a fabric that no caption can name."""
 
 SLEEVE_MM = {"sleeveless": (-15, 0), "short": (130, 180), "elbow": (270, 310), "long": (560, 640)}
 SKIRT_MM = {"mini": (400, 450), "knee": (560, 620), "midi": (740, 800), "ankle": (930, 990)}
@@ -38,7 +41,7 @@ HEIGHT_M = {"woman": (1.56, 1.76), "man": (1.66, 1.86)}
 
 @dataclass(frozen=True)
 class Cloth:
-    """One piece's fabric: a name in `FABRICS`, two sRGB colours, a pattern scale."""
+    """One piece's fabric: a name in `FABRICS` or one that `pattern_of` knows, two sRGB colours, a pattern scale."""
 
     fabric: str
     colour: Any
@@ -105,6 +108,8 @@ def sample_scene(pack: BodyPack, seed: int, split: str, attributes: FigureAttrib
     a = attributes or sample_attributes(rng)
     colour = jitter(rng, COLOURS[a.colour])
     upper = Cloth(a.fabric, colour, second_colour(rng, a.fabric, colour), float(rng.uniform(0.88, 1.16)))
+    if split == FREE:
+        upper = Cloth(f"{PREFIX}{seed}", *free_colours(rng))
     lower_colour = jitter(rng, COLOURS[a.lower_colour])
     shoe = COLOURS[("black", "brown", "white", "grey")[int(rng.integers(4))]]
     return Scene(

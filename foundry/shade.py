@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foundry.fabrics import FABRICS, seigaiha
+from foundry.fabrics import FABRICS
+from foundry.free_fabrics import pattern_of
 from foundry.garments import EYES, HAIR, LOWER, SHOES, SKIN, UPPER, BodyMap
 from foundry.scene import GREYING, Cloth, Scene
 from foundry.surface import Surface
@@ -73,7 +74,12 @@ def _cloth(s: Surface, m: BodyMap, cloth: Cloth, skirt: bool) -> Array:
         away = away - np.outer(away @ axis, axis)
         u = np.where(mine, np.arctan2(away[:, 1], away[:, 2]) * 55, u)
     v = np.where(arm, s.arm_m * 1000 + 20, v)
-    pattern = seigaiha if cloth.fabric == "seigaiha" else FABRICS[cloth.fabric]
+    return printed(cloth, u, v)
+
+
+def printed(cloth: Cloth, u: Array, v: Array) -> Array:
+    """(n, 3) colour of cloth at surface coordinates in mm, before any light."""
+    pattern = FABRICS.get(cloth.fabric) or pattern_of(cloth.fabric)
     share, bright = pattern(u, v, cloth.scale)
     colour: Array = (cloth.colour + (cloth.second - cloth.colour) * share[:, None]) * bright[:, None]
     return colour
