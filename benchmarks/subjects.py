@@ -41,6 +41,19 @@ SUBJECTS: Mapping[str, Subject] = {
             "picture and control in all steps there is little of that."
         ),
     ),
+    "preview": Subject(
+        title="A live preview: from a pose to its picture",
+        compared=(
+            "The engine as a live preview calls it, with the few-step weights that the base brings and without them, "
+            "against the full schedule from the same seeds. Previews are other pictures on purpose: how far they are "
+            "from the full ones stands beside their speed-up."
+        ),
+        favours="All three are the studio's. The control map is drawn within the time; the JPEG for the page is not.",
+        silent=(
+            "How well a preview keeps to its pose: `python -m foundry.few_step --measure 200` tells that, on held-out "
+            "items. Nothing about a page, a network, or a job that holds the base meanwhile."
+        ),
+    ),
     "variants": Subject(
         title="A day's variants: poses x looks x seeds under two LoRAs",
         compared=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks import lora_step, lora_switch, model_switch, variants
+from benchmarks import lora_step, lora_switch, model_switch, preview, variants
 from benchmarks.results import Arm, Comparison, Results
 
 OURS = ("studio", "app.py")
@@ -31,6 +31,7 @@ TARGETS = (
     Target(
         "LoRA training against diffusers' script", "lora_step", "script", lora_step.STUDIO, lora_step.SCRIPT, 2.0
     ),
+    Target("live preview, from a pose to its picture", "preview", "pose", preview.FEW, at_most_s=0.4),
     Target("LoRA switch, the slot", "lora_switch", "switch", lora_switch.STUDIO, at_most_s=0.002),
     Target("base switch, both in memory", "model_switch", "warm", model_switch.STUDIO, at_most_s=0.05),
 )  # fmt: skip

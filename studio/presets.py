@@ -1,13 +1,15 @@
 """Reads and validates `presets/` and `brand_models/`: bases and what can be pulled for them, training settings, poses,
 looks, channels, brand models.
 
-Files are YAML or JSON, one record a file, and are read at every call, so that an edit counts at once. A file's name is
-the record's name. All faults of one kind of preset are collected and raised together; `check` collects those of all.
+Files are YAML or JSON, one record a file, and are looked at in every call, so that an edit counts at once; what has
+not changed is not parsed again. A file's name is the record's name. All faults of one kind of preset are collected and
+raised together; `check` collects those of all.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +33,11 @@ R = TypeVar("R", bound=BaseModel)
 MAX_PRESET_BYTES = 4 * 2**20
 """No preset comes near this; it keeps a wrong file (weights named .yaml) out of the YAML parser."""
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml where PyYAML has it: as these files are read at every call, a tenth of the time is worth having."""
+"""libyaml where PyYAML has it: it takes a tenth of the time."""
+SETTLED_NS = 10**9
+"""A file that was written so lately is read anew: clocks of file systems are coarse, and it may be written again in the
+same tick.
+"""
 
 ADDONS = {
     "controlnets": "controlnet",
@@ -68,6 +74,7 @@ class Presets:
     def __init__(self, presets: Path, brand_models: Path, models: Path | None = None) -> None:
         self._root = presets
         self._brand_models = brand_models
+        self._kept = _Kept()
         self._shelf = Shelf(models or presets / "no-models")
 
     def bases(self) -> dict[str, BaseCard]:
@@ -75,8 +82,8 @@ class Presets:
         folder = self._root / "bases"
         return _read_all(
             BaseCard,
-            lambda: _read_cards(folder, "card.yaml", BaseCard),
-            lambda: _read_files(folder, BaseCard),
+            lambda: self._cards(folder, "card.yaml", BaseCard),
+            lambda: self._files(folder, BaseCard),
         )
 
     def pullables(self) -> dict[str, Pullable]:
@@ -86,7 +93,7 @@ class Presets:
             return {name: card.pullable for name, card in self.bases().items() if card.pullable is not None}
 
         def of_folder(folder: str, kind: str) -> Callable[[], dict[str, Pullable]]:
-            return lambda: _of_kind(_read_files(self._root / folder, Pullable), folder, kind)
+            return lambda: _of_kind(self._files(self._root / folder, Pullable), folder, kind)
 
         return _read_all(Pullable, of_bases, *(of_folder(folder, kind) for folder, kind in ADDONS.items()))
 
@@ -130,7 +137,7 @@ class Presets:
 
     def trainings(self) -> dict[str, TrainingPreset]:
         """All training presets by name. Raises FaultsError, also for settings that `TrainingConfig` would refuse."""
-        found = _read_files(self._root / "training", TrainingPreset)
+        found = self._files(self._root / "training", TrainingPreset)
         faults = [fault for preset in found.values() for fault in _setting_faults(preset)]
         if faults:
             raise FaultsError("Training presets", faults)
@@ -143,24 +150,31 @@ class Presets:
 
     def poses(self) -> dict[str, Pose]:
         """All poses by name. Raises FaultsError."""
-        return _read_files(self._root / "poses", Pose)
+        return self._files(self._root / "poses", Pose)
 
     def looks(self) -> dict[str, Look]:
         """All looks by name. Raises FaultsError."""
-        return _read_files(self._root / "looks", Look)
+        return self._files(self._root / "looks", Look)
 
     def channels(self) -> dict[str, Channel]:
         """All sales channels by name. Raises FaultsError."""
-        return _read_files(self._root / "channels", Channel)
+        return self._files(self._root / "channels", Channel)
 
     def brand_models(self) -> dict[str, BrandModel]:
         """All trained brand models by name. Raises FaultsError."""
-        return _read_cards(self._brand_models, "card.json", BrandModel)
+        return self._cards(self._brand_models, "card.json", BrandModel)
 
     def brand_model_folder(self, name: str) -> Path:
         """The folder of a trained brand model. Raises NotFoundError."""
         pick(self.brand_models(), name, "brand model")
         return self._brand_models / name
+
+    def _files(self, folder: Path, model: type[R]) -> dict[str, R]:
+        files = sorted(p for p in folder.glob("*") if p.suffix in (".yaml", ".json"))
+        return _read(((path.stem, path) for path in files), model, self._kept)
+
+    def _cards(self, folder: Path, card: str, model: type[R]) -> dict[str, R]:
+        return _read(((path.parent.name, path) for path in sorted(folder.glob(f"*/{card}"))), model, self._kept)
 
     def check(self) -> None:
         """Reads everything. Raises FaultsError with the faults of all kinds together."""
@@ -209,21 +223,32 @@ def faults_of(where: str, error: ValidationError) -> list[Fault]:
     return [Fault(":".join((where, *map(str, e["loc"]))), f"{e['msg']}.") for e in error.errors()]
 
 
-def _read_files(folder: Path, model: type[R]) -> dict[str, R]:
-    files = sorted(p for p in folder.glob("*") if p.suffix in (".yaml", ".json"))
-    return _read(((path.stem, path) for path in files), model)
+class _Kept:
+    """Records of files that have not changed: one live preview asks a dozen times for its base's card."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[Path, type[BaseModel]], tuple[tuple[int, ...], Any]] = {}
+
+    def record(self, path: Path, model: type[R]) -> R:
+        """The record in a file. Raises ValidationError, StudioError as `read_mapping`."""
+        status = path.stat()
+        written = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+        known = self._records.get((path, model))
+        if known is not None and known[0] == written:
+            kept: R = known[1]
+            return kept
+        record = model.model_validate(read_mapping(path))
+        if time.time_ns() - max(written[:2]) > SETTLED_NS:
+            self._records[path, model] = written, record
+        return record
 
 
-def _read_cards(folder: Path, card: str, model: type[R]) -> dict[str, R]:
-    return _read(((path.parent.name, path) for path in sorted(folder.glob(f"*/{card}"))), model)
-
-
-def _read(files: Iterator[tuple[str, Path]], model: type[R]) -> dict[str, R]:
+def _read(files: Iterator[tuple[str, Path]], model: type[R], kept: _Kept) -> dict[str, R]:
     found: dict[str, R] = {}
     faults: list[Fault] = []
     for name, path in files:
         try:
-            record = model.model_validate(read_mapping(path))
+            record = kept.record(path, model)
         except ValidationError as error:
             faults.extend(faults_of(str(path), error))
         except StudioError as error:

@@ -14,7 +14,6 @@ from studio.generate.check import check_requests
 from studio.generate.keep import keep_picture
 from studio.generate.matrix import framing_for, matrix
 from studio.generate.png import restore
-from studio.generate.preview import quick
 from studio.generate.prompt_length import PromptLengths
 from studio.generate.prompts import positive
 from studio.generate.service import variant_id
@@ -71,10 +70,6 @@ class DraftService:
         if not request.prompt.strip():
             raise InputError("The prompt is empty.", "Choose a look, or write what the picture shows.")
         return request
-
-    def quick(self, request: GenerationRequest) -> GenerationRequest:
-        """The request of a live preview: the same picture in few steps."""
-        return quick(request)
 
     def variations(self, request: GenerationRequest, count: int) -> list[GenerationRequest]:
         """The same picture with this seed and those after it."""

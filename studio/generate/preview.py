@@ -30,6 +30,8 @@ DrawPreview = Callable[[GenerationRequest, Callable[[], None]], "Image"]
 
 PREVIEW_STEPS = 6
 PAGES_REMEMBERED = 200
+IDLE_S = 1.0
+"""After so long without a wish the thread that draws ends: an idle one slows others down (see `jobs/lane.py`)."""
 _QUALITY = 88
 _NOT_BESIDE = ("train", "loading")
 """A training that has not borrowed the desk (it runs in another process, or on another base) leaves nothing free, and
@@ -111,7 +113,7 @@ class PreviewDesk:
         finally:
             with self._changed:
                 self._lent_base = ""
-                self._changed.notify_all()
+                self._wake()
 
     def close(self) -> None:
         """Stops at the next step; whoever waits is told so."""
@@ -121,8 +123,9 @@ class PreviewDesk:
                 if not wish.over.is_set():
                     wish.end("superseded")
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _place(self, page: str, rev: int, request: GenerationRequest) -> _Wish:
         with self._changed:
@@ -139,18 +142,23 @@ class PreviewDesk:
             self._newest.move_to_end(page)
             while len(self._newest) > PAGES_REMEMBERED:
                 self._newest.popitem(last=False)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="previews", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            self._wake()
             return wish
+
+    def _wake(self) -> None:
+        """Called with the condition held."""
+        if self._thread is None and self._waiting:
+            self._thread = threading.Thread(target=self._work, name="previews", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while (wish := self._take(lent=False)) is None and not self._closed:
-                    self._changed.wait()
-                if wish is None or self._closed:
+                self._changed.wait_for(lambda: self._closed or self._wanted(lent=False) is not None, IDLE_S)
+                wish = None if self._closed else self._take(lent=False)
+                if wish is None:
+                    self._thread = None
                     return
             holder = self._holder()
             if holder in _NOT_BESIDE:
@@ -167,9 +175,13 @@ class PreviewDesk:
 
     def _take(self, *, lent: bool) -> _Wish | None:
         """The next wish, of the base that is lent or of any other; called with the condition held."""
-        pages = (page for page, wish in self._waiting.items() if (wish.request.base == self._lent_base) == lent)
-        page = next(pages, None)
+        page = self._wanted(lent=lent)
         return None if page is None else self._waiting.pop(page)
+
+    def _wanted(self, *, lent: bool) -> str | None:
+        """The page whose wish is next; called with the condition held."""
+        pages = (page for page, wish in self._waiting.items() if (wish.request.base == self._lent_base) == lent)
+        return next(pages, None)
 
     def _do(self, wish: _Wish) -> None:
         def check() -> None:
@@ -201,10 +213,16 @@ def as_data_uri(image: Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def quick(request: GenerationRequest) -> GenerationRequest:
-    """The same picture in few steps; of a part that may change little, in as many as leave one to draw."""
-    few = PREVIEW_STEPS if request.inpaint is None else max(PREVIEW_STEPS, ceil(1 / request.inpaint.strength))
-    return request.model_copy(update={"num_inference_steps": min(few, request.num_inference_steps)})
+def quick(request: GenerationRequest, few_steps: int | None = None) -> GenerationRequest:
+    """The same picture in few steps; of a part that may change little, in as many as leave one to draw.
+
+    Args:
+        few_steps: what the base's own few-step weights need, which hold its guidance; None: it brings none.
+    """
+    steps = few_steps or PREVIEW_STEPS
+    few = steps if request.inpaint is None else max(steps, ceil(1 / request.inpaint.strength))
+    guided = {} if few_steps is None else {"guidance_scale": 1.0}
+    return request.model_copy(update={"num_inference_steps": min(few, request.num_inference_steps), **guided})
 
 
 def _may_try_again(wish: _Wish) -> bool:

@@ -21,6 +21,7 @@ from studio.generate.matrix import framing_for, matrix
 from studio.generate.pictures import DrawControl, Drawn, Preview, Watch
 from studio.generate.plan import batch_size_for
 from studio.generate.png import restore, to_png
+from studio.generate.preview import quick
 from studio.generate.prompt_length import PromptLengths
 from studio.measure.pictures import open_picture
 from studio.models.arrangement import FP8, Arrangement
@@ -156,14 +157,17 @@ class GenerateService:
         return isinstance(one, dict) and one.get("base") == base
 
     def preview(self, request: GenerationRequest, check: Callable[[], None]) -> Image:
-        """A picture to look at, drawn at once and kept nowhere; `check` is called before every step.
+        """A picture to look at, drawn at once in few steps and kept nowhere; `check` is called before every step.
 
         Raises:
             BusyError: a job uses the model, and did not let go of it within a moment.
-            FaultsError, CapabilityError, ResourceError: it cannot be drawn.
+            FaultsError, GateError, CapabilityError, ResourceError: it cannot be drawn.
         """
-        self.check([request])
-        drawn: Drawn = next(iter(self._engine(PREVIEW_PATIENCE_S).run([request], watch=Watch(check=check))))
+        few_steps = self._cache.registry.few_steps(request.base)
+        asked = [quick(request, few_steps)]
+        self.check(asked)
+        engine, watch = self._engine(PREVIEW_PATIENCE_S), Watch(check=check)
+        drawn: Drawn = next(iter(engine.run(asked, watch=watch, few_step=few_steps is not None)))
         return drawn.image
 
     def draw_sample(self, base: str, unet: Any, prompt: str, seed: int, path: Path) -> None:

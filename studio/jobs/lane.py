@@ -2,6 +2,10 @@
 
 A long job may give way between its steps: short jobs are then run from within it, in its own thread.
 
+The app's lane runs each job in a thread that ends with it. OpenMP keeps the workers of every living thread that has
+computed, and lets all of them sleep between two operations where they are more than the cores: with an idle thread
+beside it that had computed before, a step of croquis took twice as long on two cores.
+
 Whoever holds the home's device lease runs jobs. A second process does not start its own: `run_job` there hands the
 job over to the holder or waits until the device is free, and says which process it waits for.
 """
@@ -148,7 +152,7 @@ class Lane:
         if claim is None:
             self._stopping.wait(self._poll_s)
             return warm_key
-        self._run(claim, None)
+        _apart(lambda: self._run(claim, None))
         return claim.warm_key or warm_key
 
     def _run(self, claim: Claim, on_progress: OnProgress | None, *, beside: bool = False) -> None:
@@ -175,3 +179,20 @@ class Lane:
             except BaseException:  # Ctrl-C at a command line
                 queue.cancelled(claim)
                 raise
+
+
+def _apart(work: Callable[[], None]) -> None:
+    """Does it in a thread that ends with it; raises what it raises."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="lane", daemon=True)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]

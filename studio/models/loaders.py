@@ -90,6 +90,15 @@ def ip_adapter(folder: Path, *, dtype: str, device: str) -> Any:
     return read_ip_adapter(folder, dtype=torch_dtype(dtype), device=device)
 
 
+def few_step(folder: Path, *, dtype: str, device: str) -> Any:
+    """The `FewStep` in a folder."""
+    close_the_door()
+    from studio.models.few_step import few_steps_of, read_few_step
+
+    few_steps_of(folder)
+    return read_few_step(folder, scheduler(folder / "scheduler", dtype=dtype, device=device))
+
+
 @contextmanager
 def _quiet(logging: Any) -> Iterator[None]:
     """Silences a library's progress bars while a component loads; the studio shows its own."""

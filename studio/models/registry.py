@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studio.errors import CapabilityError, NotFoundError
 from studio.models.families import FAMILIES
 from studio.models.family import IMAGE_ENCODER, AddOn, Family, Loader
+from studio.models.few_step import FEW_STEP, few_steps_of
 from studio.models.gate import WeightsHeader, check_model_folder
 from studio.presets import pick
 from studio.records.capabilities import BaseCard, Capabilities, Capability
@@ -98,6 +99,16 @@ class Registry:
             return self._first_present(base, choices) if choices else None
         except (CapabilityError, NotFoundError):
             return None
+
+    def few_steps(self, base: str) -> int | None:
+        """In how many steps a live preview of a base is drawn with weights of its own for that; None: it brings none.
+
+        Raises:
+            GateError, FaultsError: it brings some, and they cannot be used.
+        """
+        if FEW_STEP not in self.family(base).components or not self._has(base, FEW_STEP):
+            return None
+        return few_steps_of(self.component_folder(base, FEW_STEP))
 
     def loader(self, base: str, component: str) -> Loader:
         """What loads a component of a base, or of an add-on. Raises CapabilityError, NotFoundError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import images, lora_step, lora_switch, plain_start, start
+from benchmarks import images, lora_step, lora_switch, plain_start, preview, start
 from benchmarks.images import SHORT_RANGE
 from benchmarks.pictures import presets_of, requests_of
 from benchmarks.plan import Plan
 from benchmarks.rounds import alone, compare
 from benchmarks.subject import measure
 from studio.cli import main as command_line
+from tests.few_step_files import write_few_step
 
 COPY = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 
@@ -34,6 +36,20 @@ def test_the_requests_have_seeds_of_their_own_and_the_range_that_was_asked(plan:
     assert [r.seed for r in requests] == [0, 1]
     assert {r.control_guidance_end for r in requests} == {SHORT_RANGE}
     assert {r.num_inference_steps for r in requests} == {2}
+
+
+def test_previews_are_drawn_with_few_step_weights_where_there_are_some(plan: Plan, tmp_path: Path) -> None:
+    [plain] = measure("preview", plan, preview.conditions(plan), preview.cases).comparisons
+    assert [arm.name for arm in plain.arms] == [preview.FULL, preview.ALONE]
+    assert set(plain.absent) == {preview.FEW}
+    shutil.copytree(plan.presets, tmp_path / "presets")
+    write_few_step(tmp_path / "presets" / "bases" / plan.base)
+    own = plan.model_copy(update={"presets": tmp_path / "presets"})
+    [comparison] = measure("preview", own, preview.conditions(own), preview.cases).comparisons
+    few = comparison.arms[2]
+    assert few.name == preview.FEW
+    assert few.difference > 0.01
+    assert comparison.ratio(few) is not None
 
 
 def test_other_pictures_are_refused(plan: Plan) -> None:

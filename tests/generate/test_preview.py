@@ -12,6 +12,7 @@ from PIL import Image
 
 from studio.errors import InputError
 from studio.generate import PreviewDesk
+from studio.generate import preview as preview_module
 from studio.models import BusyError
 from studio.records.generation import GenerationRequest
 from tests.generate.conftest import request
@@ -151,3 +152,36 @@ def test_a_newer_pose_stops_a_preview_that_training_draws(desk: PreviewDesk, hou
         while not draw_one():
             time.sleep(0.01)
         assert failing.result(30).state == "failed"
+
+
+def drawing() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "previews"]
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_thread_that_draws_ends_when_nothing_is_wanted_and_comes_back(
+    desk: PreviewDesk, house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview_module, "IDLE_S", 0.05)
+    house.go.set()
+    for rev in (1, 2):
+        assert desk.ask("mika", rev, request()).state == "ready"
+        until(lambda: not drawing())
+
+
+def test_what_a_borrower_left_is_drawn_after_the_thread_has_ended(
+    desk: PreviewDesk, house: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview_module, "IDLE_S", 0.05)
+    house.go.set()
+    with desk.lent("croquis"):
+        assert desk.ask("mika", 1, request(), wait_s=0.0).state == "drawing"
+        until(lambda: not drawing())
+        assert house.steps == 0
+    assert desk.ask("mika", 1, request()).state == "ready"

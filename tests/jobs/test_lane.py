@@ -172,6 +172,17 @@ def test_two_lanes_share_one_device_and_the_second_hands_over(store: Store) -> N
     assert threads == {"lane"}
 
 
+def test_a_jobs_thread_ends_with_the_job(store: Store) -> None:
+    threads: list[threading.Thread] = []
+    queue, lane = lane_of(store, work=lambda context: threads.append(threading.current_thread()))
+    jobs = [queue.submit("work", {}) for _ in range(2)]
+    lane.start()
+    until(lambda: all(queue.get(job.id).ended for job in jobs))
+    until(lambda: not any(thread.is_alive() for thread in threads))
+    assert len(set(threads)) == 2
+    lane.stop()
+
+
 def test_the_heartbeat_carries_a_long_step(store: Store) -> None:
     def one_long_step(context: JobContext) -> None:
         time.sleep(2.1)

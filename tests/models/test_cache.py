@@ -14,6 +14,7 @@ import pytest
 from studio.errors import CapabilityError, GateError, NotFoundError, ResourceError
 from studio.models import ComponentKey, ModelCache, Registry
 from studio.models.family import IMAGE_ENCODER
+from studio.models.few_step import FEW_STEP
 from studio.presets import Presets
 
 UNET, VAE = ComponentKey("croquis", "unet"), ComponentKey("croquis", "vae")
@@ -33,7 +34,7 @@ def test_components_load_offline_frozen_and_only_once(registry: Registry, monkey
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     cache = ModelCache(registry, PLENTY)
-    apart = {"ip_adapter", IMAGE_ENCODER, "tiny_autoencoder"}  # a base may come without them
+    apart = {"ip_adapter", IMAGE_ENCODER, "tiny_autoencoder", FEW_STEP}  # a base may come without them
     keys = [ComponentKey("croquis", name) for name in registry.family("croquis").components if name not in apart]
     with cache.use_all(*keys) as values:
         for value in values:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.generate import quick
 from studio.measure.annotators.edges import Canny
 from studio.measure.annotators.joints import COCO_OF_OPENPOSE
 from studio.records.product import Product
@@ -209,11 +210,11 @@ def test_every_picture_of_a_grid_and_the_preview_keep_the_guides(
     requests = value(desk, "grid", request=asked, poses=[None], looks=looks, seeds=2)["requests"]
     assert len(requests) == 4
     assert {(r["pose"], r["speed"], r["inpaint"]["mask_sha256"]) for r in requests} == {(None, "draft", mask)}
-    quick = studio.drafts.quick(studio.drafts.read(asked))
-    assert quick.inpaint is not None
-    assert (quick.inpaint.mask_sha256, quick.speed) == (mask, "draft")
+    preview = quick(studio.drafts.read(asked))
+    assert preview.inpaint is not None
+    assert (preview.inpaint.mask_sha256, preview.speed) == (mask, "draft")
     faint = asked | {"num_inference_steps": 40, "inpaint": {**asked["inpaint"], "strength": 0.1}}
-    assert studio.drafts.quick(studio.drafts.read(faint)).num_inference_steps == 10  # or it would draw nothing
+    assert quick(studio.drafts.read(faint)).num_inference_steps == 10  # or it would draw nothing
 
 
 def test_the_photos_of_a_product_can_be_chosen(desk: CanvasDesk, studio: Studio, uploads: Path) -> None:

@@ -27,6 +27,7 @@ from studio.models.arrangement import Arrangement, arranged
 from studio.models.cache import ComponentKey, ModelCache
 from studio.models.compiled import compiled
 from studio.models.family import AddOn, computed_in
+from studio.models.few_step import FEW_STEP
 from studio.models.lora_file import LoraFile
 from studio.models.lora_slot import loras_applied
 from studio.models.registry import Registry
@@ -43,12 +44,14 @@ class _Run:
     """What one run has read and encoded: LoRAs by brand model, texts by base, LoRAs on the encoders, and text.
 
     `compiles`: the shapes that are drawn by compiled networks, in batches of one size.
+    `few_step`: with the few-step weights that the base brings, and their scheduler.
     """
 
     control: ControlPictures
     watch: Watch
     references: Tokens
     compiles: frozenset[tuple[object, ...]]
+    few_step: bool
     adapters: dict[str, Adapter] = field(default_factory=dict)
     texts: dict[tuple[str, Stack], dict[tuple[str, str], Text]] = field(default_factory=dict)
     addons: dict[tuple[str, tuple[str, ...], bool], list[AddOn]] = field(default_factory=dict)
@@ -96,9 +99,13 @@ class Engine:
         self._arrangement = arrangement or Arrangement(batch_size or batch_size_for(device, dtype))
 
     def run(
-        self, requests: Sequence[GenerationRequest], *, watch: Watch | None = None, skip: Sequence[int] = ()
-    ) -> Iterator[Drawn]:
+        self, requests: Sequence[GenerationRequest], *, watch: Watch | None = None, skip: Sequence[int] = (),
+        few_step: bool = False,
+    ) -> Iterator[Drawn]:  # fmt: skip
         """Draw the requests whose index is not in `skip`, as their batches are finished.
+
+        Args:
+            few_step: with the few-step weights that their bases bring, beside their brand models.
 
         Raises:
             FaultsError: prompts that are longer than the base reads; nothing is drawn.
@@ -110,7 +117,7 @@ class Engine:
         asked = [request for batch in batches for request in batch.requests]
         references = encode_references(self._cache, asked, self._read, self._key, self._patience_s)
         compiles = frozenset() if self._arrangement.offloaded else many_alike(asked, self._compile_from)
-        run = _Run(ControlPictures(self._draw_control, self._read), watch or Watch(), references, compiles)
+        run = _Run(ControlPictures(self._draw_control, self._read), watch or Watch(), references, compiles, few_step)
         for name in dict.fromkeys(adapter.brand_model for request in asked for adapter in request.adapters):
             run.adapters[name] = self._adapters(name)
         self._encode(asked, run)
@@ -125,7 +132,7 @@ class Engine:
         texts: dict[tuple[str, Stack], list[str]] = {}
         for request in requests:
             wanted = texts.setdefault((request.base, run.on_text(request.adapters)), [])
-            wanted += [request.prompt, request.negative_prompt]
+            wanted += [request.prompt, *([request.negative_prompt] if request.guidance_scale > 1 else [])]
         for (base, stack), wanted in texts.items():
             architecture = self._cache.registry.family(base).architecture
             names = architecture.text_parts
@@ -172,10 +179,13 @@ class Engine:
         self._check_size(first, architecture)
         addons = run.addons_of(first, registry)
         tiny = registry.previewer(base) if run.watch.preview is not None else None
-        keys = [self._key(base, "scheduler"), arrangement.key(self._key(base, architecture.denoiser))]
+        scheduling = self._key(base, FEW_STEP if run.few_step else "scheduler")
+        keys = [scheduling, arrangement.key(self._key(base, architecture.denoiser))]
         keys += [self._key(base, "vae"), *(self._key(addon.name, addon.component) for addon in addons)]
         keys += [self._key(tiny.name, tiny.component)] if tiny is not None else []
-        with self._cache.use_all(*keys, patience_s=self._patience_s) as (scheduler, denoiser, vae, *beside):
+        with self._cache.use_all(*keys, patience_s=self._patience_s) as (found, denoiser, vae, *beside):
+            few = [(found.lora, 1.0)] if run.few_step else []
+            scheduler, loras = found.scheduler if run.few_step else found, run.loras(first.adapters) + few
             controlnets, ip_adapters = beside[: len(kinds)], beside[len(kinds) : len(addons)]
             for addon, controlnet in zip(addons, controlnets, strict=False):
                 refuse_misfit(addon.name, controlnet, base, denoiser)
@@ -183,7 +193,7 @@ class Engine:
             originals = originals_of(batch.requests, self._read)
             maps = [run.control.asked(request) for request in batch.requests]
             with (
-                loras_applied({architecture.denoiser: denoiser}, run.loras(first.adapters)),
+                loras_applied({architecture.denoiser: denoiser}, loras),
                 looking(ip_adapters, denoiser),
                 arranged(arrangement, denoiser, vae, self._device),  # last, so that it moves what was added, too
                 controls_of(architecture, controlnets, kinds, maps, denoiser, vae) as controls,

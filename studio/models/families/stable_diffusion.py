@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from studio.models.architecture import REFERENCE, ControlCall, Inputs, Residuals, Scales, Text, Unread, added
 from studio.models.families.autoencoder import from_latents, latent_shape, to_latents
 from studio.models.family import Loader
-from studio.models.loaders import diffusers_model, ip_adapter, scheduler, transformers_model, transformers_processor
+from studio.models.few_step import FEW_STEP
+from studio.models.loaders import (
+    diffusers_model,
+    few_step,
+    ip_adapter,
+    scheduler,
+    transformers_model,
+    transformers_processor,
+)
 from studio.models.placement import device_of, dtype_of
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ COMPONENTS: Mapping[str, Loader] = MappingProxyType(
         "ip_adapter": ip_adapter,
         "tiny_autoencoder": diffusers_model("AutoencoderTiny"),
         "scheduler": scheduler,
+        FEW_STEP: few_step,
     }
 )
 """What all families of this line are made of."""

@@ -91,7 +91,7 @@ class CanvasDesk(Piece):
 
     def _preview(self, message: dict[str, Any], person: str) -> dict[str, Any]:
         """Waits for the preview of one revision, but not for long; the page asks again while it is `drawing`."""
-        request = self._drafts.quick(self._drafts.read(message["request"]))
+        request = self._drafts.read(message["request"])
         page = f"{person}/{message['page']}"
         answer = self._previews.ask(page, int(message["rev"]), request, wait_s=PREVIEW_WAIT_S)
         return {"rev": answer.rev, "state": answer.state, "picture": answer.picture, "words": answer.words}
