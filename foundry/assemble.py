@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 from foundry.autoencoder import FOLDER as AUTOENCODER
 from foundry.denoiser import FOLDER as DENOISER
 from foundry.denoiser import TEXT
+from studio.models.few_step import FEW_STEP
 
 TARGET = Path("presets/bases/croquis")
 MAX_SHARD = "14MB"
@@ -56,6 +57,7 @@ def assemble(target: Path = TARGET) -> int:
     image_encoder = CLIPVisionModelWithProjection.from_pretrained(DENOISER / "image_encoder")
     _write_encoder(image_encoder, target / "image_encoder")
     shutil.copytree(DENOISER / "ip_adapter", target / "ip_adapter", dirs_exist_ok=True)
+    shutil.rmtree(target / FEW_STEP, ignore_errors=True)  # it was distilled from another UNet
     CLIPTokenizer.from_pretrained(TEXT / "tokenizer").save_pretrained(target / "tokenizer")
     DDIMScheduler.from_pretrained(DENOISER / "scheduler").save_pretrained(target / "scheduler")
     (target / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
