@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.images import CACHE_BYTES, LIMIT, engine_of
+from benchmarks.images import CACHE_BYTES, LIMIT, conditions, engine_of
 from benchmarks.pictures import presets_of, requests_of, watched
 from benchmarks.plan import Plan
 from benchmarks.rounds import Case, Work
@@ -61,19 +61,6 @@ def arm(plan: Plan, requests: list[GenerationRequest], *, few_step: bool) -> Ite
 
     with cache.use(ComponentKey(plan.base, "vae", "fp32")) as vae, watched(vae) as seen:
         yield Work(draw, seen.take)
-
-
-def conditions(plan: Plan) -> dict[str, str]:
-    """What is drawn."""
-    requests = requests_of(plan)
-    framing, first = requests[0].framing, requests[0]
-    return {
-        "base": plan.base,
-        "pictures in a round": f"{len(requests)} of {framing.width_px}x{framing.height_px} px, each with its own seed",
-        "full schedule": f"{first.num_inference_steps} steps, guidance {first.guidance_scale}",
-        "number format": "fp32",
-        "threads": str(plan.threads),
-    }
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foundry.brand_fabrics import BRAND_FABRICS
 from foundry.fabrics import cells, hashed, seigaiha, wave
 
 Array = npt.NDArray[Any]
@@ -170,13 +171,13 @@ RESERVED: dict[str, Pattern] = {
 
 @lru_cache(maxsize=64)
 def pattern_of(name: str) -> Pattern:
-    """The pattern of a reserved name or of `free-<number>`.
+    """The pattern of a reserved name, of a sample brand's, or of `free-<number>`.
 
     Raises:
-        KeyError: neither.
+        KeyError: none of them.
     """
-    if name in RESERVED:
-        return RESERVED[name]
+    if (known := RESERVED.get(name) or BRAND_FABRICS.get(name)) is not None:
+        return known
     if not name.startswith(PREFIX):
         raise KeyError(name)
     rng = np.random.default_rng([int(name.removeprefix(PREFIX)), 5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from foundry import backdrop
 from foundry.body import BodyPack, pose_body, rotation
-from foundry.garments import LOWER, UPPER, hair_layer, map_body, outfit_layers
+from foundry.garments import LOWER, UPPER, BodyMap, hair_layer, map_body, outfit_layers
 from foundry.scene import Scene
 from foundry.shade import RIGHT_EYE, shade
 from foundry.surface import Surface, draw, project
@@ -24,6 +25,8 @@ OCCLUSION_M = np.array([90, 110, 110, 80, 70, 110, 80, 70, 170, 110, 80, 170, 11
 """How far under the surface a visible joint may lie (a hip lies deep, an eye does not)."""
 FACE_JOINTS = (0, 14, 15, 16, 17)
 STOOL = (96.0, 74.0, 56.0)
+Paint = Callable[[Scene, BodyMap, Surface, Array], Array]
+"""Colours every covered pixel; see `foundry.shade.shade`."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,12 @@ class Render:
         return Pose(name=name, joints=joints, figure_height_mm=max(height, 600.0), view=a.view, action=a.action)
 
 
-def render(pack: BodyPack, scene: Scene, framing: Framing | None = None) -> Render:
-    """Draws a scene at any resolution. Twofold supersampled."""
+def render(pack: BodyPack, scene: Scene, framing: Framing | None = None, paint: Paint = shade) -> Render:
+    """Draws a scene at any resolution. Twofold supersampled.
+
+    Args:
+        paint: a person with marks of her own is painted by more than `shade`.
+    """
     framing = framing or Framing()
     fine = framing.scaled(SUPERSAMPLING)
     rest = pack.body(scene.body_index, scene.height_m)
@@ -77,7 +84,7 @@ def render(pack: BodyPack, scene: Scene, framing: Framing | None = None) -> Rend
         hair_layer(pack, body_map, float(rest_joints[RIGHT_EYE, 2]), scene.attributes.hair == "long"),
     ]
     surface, depth = draw(pack, body_map, posed, layers, fine)
-    colours = shade(scene, body_map, surface, rest_joints)
+    colours = paint(scene, body_map, surface, rest_joints)
     return _compose(scene, framing, surface, depth, colours, pack.joints(posed))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -189,7 +190,7 @@ def build(pack: BodyPack, presets: Path) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
     _write_photos(pack, folder / "photos")
     product_photo = render(pack, product_scene(pack), Framing().scaled(PHOTO_SCALE)).image
-    _save_jpeg(product_photo, folder / "product.jpg")
+    save_jpeg(product_photo, folder / "product.jpg")
     _write_truth(pack, presets, folder / "truth")
     for name, record in (("product.yaml", product(pack)), ("rights.yaml", RIGHTS)):
         given = record.model_dump(mode="json", exclude_defaults=True)
@@ -197,15 +198,20 @@ def build(pack: BodyPack, presets: Path) -> None:
 
 
 def _write_photos(pack: BodyPack, folder: Path) -> None:
-    rows = []
+    shown = []
     for number, (scene, framing) in enumerate(photo_scenes(pack), 1):
-        path = folder / f"{number:03d}.jpg"
-        _save_jpeg(render(pack, scene, framing).image, path)
-        rows.append({"file_name": path.name} | {name: getattr(scene.attributes, name) for name in HINTS})
+        save_jpeg(render(pack, scene, framing).image, folder / f"{number:03d}.jpg")
+        shown.append(scene.attributes)
+    write_hints(shown, HINTS, folder)
+
+
+def write_hints(shown: Sequence[FigureAttributes], hints: Sequence[str], folder: Path) -> None:
+    """`hints.csv` of photos 001.jpg, 002.jpg, ... in their order."""
     with (folder / "hints.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, ("file_name", *HINTS), lineterminator="\n")
+        table = csv.DictWriter(file, ("file_name", *hints), lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        for number, attributes in enumerate(shown, 1):
+            table.writerow({"file_name": f"{number:03d}.jpg"} | {name: getattr(attributes, name) for name in hints})
 
 
 def _write_truth(pack: BodyPack, presets: Path, folder: Path) -> None:
@@ -214,8 +220,7 @@ def _write_truth(pack: BodyPack, presets: Path, folder: Path) -> None:
     for (pose, look), scene in truth_scenes(pack, presets).items():
         picture, name = render(pack, scene), f"{pose}_{look}"
         Image.fromarray(picture.image).save(folder / f"{name}.png", optimize=True)
-        mask = Image.fromarray(np.where(picture.garment_mask > 127, 255, 0).astype(np.uint8)).convert("1")
-        mask.save(folder / f"{name}.garment.png", optimize=True)
+        write_mask(picture.garment_mask, folder / f"{name}.garment.png")
         rows[name] = {
             "pose": pose,
             "look": look,
@@ -228,7 +233,13 @@ def _write_truth(pack: BodyPack, presets: Path, folder: Path) -> None:
     (folder / "truth.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-def _save_jpeg(image: Array, path: Path) -> None:
+def write_mask(mask: Array, path: Path) -> None:
+    """A mask (H, W) in 0..255 as a black and white PNG."""
+    Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8)).convert("1").save(path, optimize=True)
+
+
+def save_jpeg(image: Array, path: Path) -> None:
+    """A photo (H, W, 3)."""
     Image.fromarray(image).save(path, quality=JPEG_QUALITY, optimize=True)
 
 
