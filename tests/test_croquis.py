@@ -109,3 +109,20 @@ def test_the_scorecard_gives_every_value_with_its_floor(card: dict[str, Any]) ->
         assert set(card[name]) == {"value", "floor"}
     assert card["items"] >= 200
     assert card["without_control"]["joint_mm_median"] > card["with_control"]["joint_mm_median"]
+
+
+def test_the_scorecard_keeps_the_levels_that_were_reached(card: dict[str, Any]) -> None:
+    """With a small margin for another machine: a run that brings worse weights is not shipped unnoticed."""
+    assert card["joint_mm_median"]["value"] <= 22.5
+    assert card["joint_mm_p95"]["value"] <= 245
+    assert card["iou"]["value"] >= 0.845
+    assert card["delta_e"]["value"] <= 6.4
+    assert card["attributes"]["value"] >= 0.91
+    assert card["hem_mm_median"]["value"] <= 40
+    assert card["sleeve_mm_median"]["value"] <= 70
+    assert card["reference"]["reference"]["delta_e"] <= 14 < card["reference"]["text"]["delta_e"]
+    age, background = card["switching"]["age_group"]["value"], card["switching"]["background"]["value"]
+    assert age["iou"] >= 0.97
+    assert age["delta_e"] <= 1
+    assert background["iou"] >= 0.9
+    assert background["read_as_asked"] >= 0.95
