@@ -164,7 +164,7 @@ def test_a_whole_proof_at_tiny_size(tmp_path: Path) -> None:
     }
     card, rows = prove(folder, tmp_path / "home", changes, pictures=1, presets=ROOT / "presets")
     assert card["training"]["steps"] == 2
-    assert card["training"]["preset"] == "brand-model"
+    assert card["training"]["preset"] == "product-fabric"
     assert card["pictures"] == len(rows) == 1
     assert card["copies"]["measured"] == 3
     assert set(card["difference"]) == {"fidelity", "head", "skin", "face", "silhouette"}
